@@ -1,0 +1,1 @@
+"""Torchproof: catalog -> program -> run -> record -> render. What you copy is what ran."""

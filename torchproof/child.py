@@ -1,0 +1,164 @@
+"""What happens inside the process that runs one program. Imports nothing that the program could notice."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import faulthandler
+import json
+import os
+import resource
+import sys
+import threading
+import time
+import traceback
+import types
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+BACKEND = "module://torchproof.figures"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one program.
+
+    Attributes:
+        program: The script; it becomes `__main__`, in this very file.
+        scratch: A directory of the run's own. Its `cwd` is where the program runs, empty.
+        limit: Seconds until the run is killed.
+        figure_prefix: What the ids inside the figures start with.
+        root: The project, taken off the import path.
+        fresh: Whether a fresh interpreter is asked for.
+    """
+
+    program: str
+    scratch: str
+    limit: float
+    figure_prefix: str
+    root: str
+    fresh: bool = False
+
+
+@dataclass
+class Result:
+    """What the program's own process can tell about the run."""
+
+    seconds: float = 0.0
+    figures: list[str] = field(default_factory=list)
+    exception: dict[str, str] | None = None
+
+
+def run_job(job: Job, process_started: Callable[[], None]) -> None:
+    """Turn this process into the program's, run it, and leave; never returns.
+
+    Args:
+        job: What to run.
+        process_started: Called once the process is set up, to close what it has inherited.
+    """
+    os.chdir(Path(job.scratch) / "cwd")
+    process_started()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.enable()
+    # A little before the limit, so that a hanging program says where it hangs.
+    faulthandler.dump_traceback_later(job.limit * 0.95)
+    sys.path[:] = [p for p in sys.path if p not in ("", job.root)]
+    _forget_project()
+    _warnings_are_errors()
+    _block_network()
+    code, result = _execute(job)
+    (Path(job.scratch) / "result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
+    _leave(code)
+
+
+def _execute(job: Job) -> tuple[int, Result]:
+    result = Result()
+    main = types.ModuleType("__main__")
+    main.__file__ = job.program
+    sys.modules["__main__"] = main
+    sys.argv = [job.program]
+    code = 0
+    start = time.perf_counter()
+    try:
+        exec(compile(Path(job.program).read_bytes(), job.program, "exec"), main.__dict__)
+        result.seconds = time.perf_counter() - start
+        result.figures = _figures(job.figure_prefix)
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except BaseException as error:
+        result.seconds = time.perf_counter() - start
+        result.exception = {"type": type(error).__name__, "message": str(error)}
+        # The first frame is this function: the reader of the program has no such line.
+        traceback.print_exception(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
+        code = 1
+        with contextlib.suppress(Exception):
+            result.figures = _figures(job.figure_prefix)
+    return code, result
+
+
+def _figures(prefix: str) -> list[str]:
+    if "matplotlib.pyplot" not in sys.modules:
+        return []
+    import matplotlib
+
+    if matplotlib.get_backend() != BACKEND:
+        return []
+    from torchproof import figures
+
+    return figures.collect(prefix)
+
+
+def _leave(code: int) -> None:
+    """End as an interpreter does, without the time it takes to tear torch down."""
+    faulthandler.cancel_dump_traceback_later()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError, OSError):
+            stream.flush()
+    os._exit(code)
+
+
+def _forget_project() -> None:
+    """A program needs no `snippets` package: make sure that it cannot have one."""
+
+    class NoSnippets:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name.partition(".")[0] == "snippets":
+                raise ModuleNotFoundError(f"a program cannot import {name}: it stands alone", name=name)
+
+    sys.meta_path.insert(0, NoSnippets())  # type: ignore[arg-type]
+
+
+def _warnings_are_errors() -> None:
+    """What a reader would see as a warning is an error; what Python hides by default stays hidden."""
+    warnings.simplefilter("error", append=True)
+    warnings.filterwarnings("error", category=DeprecationWarning, module="__main__")
+
+
+def _block_network() -> None:
+    """Refuse to reach any other machine; processes of this machine may talk to each other."""
+
+    def audit(event: str, args: tuple[Any, ...]) -> None:
+        if event in ("socket.connect", "socket.sendto"):
+            address = args[1]
+            if isinstance(address, tuple) and not _is_local(str(address[0])):
+                raise PermissionError(f"a program cannot use the network (it tried to reach {address[0]})")
+        elif event in ("socket.getaddrinfo", "socket.gethostbyname") and not _is_local(str(args[0])):
+            raise PermissionError(f"a program cannot use the network (it looked up {args[0]})")
+
+    local = {"localhost", "::1", "0.0.0.0", "::", "", "None", os.uname().nodename}
+
+    def _is_local(host: str) -> bool:
+        return host in local or host.startswith("127.")
+
+    sys.addaudithook(audit)
+
+
+if __name__ == "__main__":
+    run_job(Job(**json.loads(sys.argv[1])), lambda: None)

@@ -1,0 +1,65 @@
+"""Compare what a program printed with its record: numbers with a tolerance, all other text exactly."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+
+_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?![\w.]*\w)")
+RELATIVE = 1e-4
+# Points on a figure's canvas; a pixel is about one.
+_CANVAS = 0.05
+
+
+def same_output(recorded: str, printed: str) -> bool:
+    """Whether two outputs agree.
+
+    Integers agree when equal. Decimal numbers agree within a relative 1e-4, or, where both show four or more
+    decimals, within one unit of the last one. Everything between the numbers agrees when equal.
+    """
+    return _same(recorded, printed, _numbers_agree)
+
+
+def same_figure(recorded: str, drawn: str) -> bool:
+    """Whether two figures show the same: equal elements and text, coordinates within a twentieth of a point."""
+    return _same(recorded, drawn, lambda a, b: math.isclose(float(a), float(b), rel_tol=RELATIVE, abs_tol=_CANVAS))
+
+
+def figure_text(svg: str) -> list[str]:
+    """The words of a figure, which do not depend on the version of matplotlib that drew it."""
+    return re.findall(r"<(?:text|tspan)[^>]*>([^<]+)<", svg)
+
+
+def difference(recorded: str, printed: str) -> str:
+    """A unified diff from the record to this run."""
+    lines = difflib.unified_diff(recorded.splitlines(), printed.splitlines(), "recorded", "this run", lineterm="", n=2)
+    return "\n".join(lines)
+
+
+def _same(recorded: str, other: str, agree: object) -> bool:
+    if recorded == other:
+        return True
+    if _NUMBER.split(recorded) != _NUMBER.split(other):
+        return False
+    return all(agree(a, b) for a, b in zip(_NUMBER.findall(recorded), _NUMBER.findall(other), strict=True))  # type: ignore[operator]
+
+
+def _numbers_agree(recorded: str, printed: str) -> bool:
+    if recorded == printed:
+        return True
+    shown = [_decimals(number) for number in (recorded, printed)]
+    if None in shown:
+        return False
+    a, b = float(recorded), float(printed)
+    smallest = min(decimals for decimals in shown if decimals is not None)
+    last_place = 1.01 * 10.0**-smallest if smallest >= 4 and "e" not in f"{recorded}{printed}".lower() else 0.0
+    return math.isclose(a, b, rel_tol=RELATIVE, abs_tol=last_place)
+
+
+def _decimals(number: str) -> int | None:
+    """How many decimals a number shows; None for an integer."""
+    mantissa = re.split("[eE]", number)[0]
+    if mantissa == number and "." not in number:
+        return None
+    return len(mantissa.partition(".")[2])

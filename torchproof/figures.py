@@ -1,0 +1,72 @@
+"""A matplotlib backend that keeps every shown figure as SVG whose text takes the page's color and font.
+
+Selected with `MPLBACKEND=module://torchproof.figures` while a program runs. `plt.show()` and the end of the program
+collect what is open.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import matplotlib
+from matplotlib._pylab_helpers import Gcf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+FigureCanvas = FigureCanvasSVG
+
+# A color no figure uses: it stands for "the color of the page's text" until the SVG is written.
+_INK = "#010203"
+# Middle tones that keep a contrast of about 3:1 on white and on the dark page alike.
+_COLORS = ["#3b7fd4", "#d07a1f", "#2f9960", "#d0504c", "#9268cf", "#9c7350", "#1e93a3", "#b8589f"]
+STYLE: dict[str, Any] = {
+    **dict.fromkeys(["text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color"], _INK),
+    **dict.fromkeys(["figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"], "none"),
+    "axes.prop_cycle": matplotlib.cycler(color=_COLORS),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "grid.color": "0.5",
+    "grid.alpha": 0.3,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "torchproof",
+}
+matplotlib.rcParams.update(STYLE)
+
+_captured: list[str] = []
+
+
+def show(*args: Any, **kwargs: Any) -> None:
+    """What `plt.show()` calls: capture every open figure, in the order they were made, and close it."""
+    for manager in sorted(Gcf.get_all_fig_managers(), key=lambda m: m.num):
+        _captured.append(_svg(manager.canvas.figure))
+        Gcf.destroy(manager)
+
+
+def collect(prefix: str) -> list[str]:
+    """All figures captured so far, their ids made unique by `prefix` and a number."""
+    show()
+    return [_with_ids(svg, f"{prefix}-{number}") for number, svg in enumerate(_captured, start=1)]
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # A style element inside a page would style the whole page: say the same on the figure itself.
+    text = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
+    text = text.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
+    # A diagram's text is set in the page's own font, so only the size stays.
+    text = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", text)
+    return text.replace(_INK, "currentColor")
+
+
+def _with_ids(svg: str, prefix: str) -> str:
+    """Several figures share one page: an id may occur once."""
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
+    return re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)

@@ -1,0 +1,324 @@
+"""The pytest plugin: `pytest snippets` runs every program, compares it with its record, and with `--record` writes it."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torchproof.catalog import PACKAGE, Catalog, Snippet
+from torchproof.compare import difference
+from torchproof.marks import MARKS
+from torchproof.problems import Problem
+from torchproof.program import Program, Programs
+from torchproof.record import DEVICES, Record, Run, mismatch, record_path, store
+from torchproof.run import Outcome, Runner
+
+SESSION = pytest.StashKey["Session"]()
+_PROPERTY = "torchproof run"
+
+
+class Session:
+    """What one pytest process shares: the catalog, the programs, and the processes that run them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.root = config.rootpath
+        self.recording = bool(config.getoption("--record"))
+        self.catalog = Catalog.load(self.root)
+        self.programs = Programs(self.catalog)
+        self.devices: list[str] = [config.getoption("--device")] if config.getoption("--device") else _devices_here()
+        self._runners: dict[tuple[str, int], Runner] = {}
+        self._environments: dict[str, dict[str, Any]] = {}
+        self._records: dict[Path, Record] = {}
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        self._threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
+
+    def prepare(self, items: Iterable[SnippetItem]) -> None:
+        """Start a worker for each device of the items, and have it import what they import."""
+        by_device: dict[str, list[Program]] = {}
+        for item in items:
+            by_device.setdefault(item.device, []).append(item.program)
+        for device, programs in by_device.items():
+            for seed in (1, 2) if self.recording else (1,):
+                self.runner(device, seed).preload(programs)
+
+    def runner(self, device: str, seed: int = 1) -> Runner:
+        """The runner of a device; one with another hash seed for the second run of a recording."""
+        key = (device, seed)
+        if key not in self._runners:
+            self._runners[key] = Runner(self.root, device, seed, self._threads)
+        return self._runners[key]
+
+    def environment(self, device: str) -> dict[str, Any]:
+        """Versions and device, asked once."""
+        if device not in self._environments:
+            self._environments[device] = self.runner(device).environment()
+        return self._environments[device]
+
+    def record(self, device: str, module: str) -> Record:
+        """The module's record as committed, read once."""
+        path = record_path(self.root, device, module)
+        if path not in self._records:
+            self._records[path] = Record.load(path)
+        return self._records[path]
+
+    def close(self) -> None:
+        """End the workers."""
+        for runner in self._runners.values():
+            runner.close()
+
+
+class SnippetFile(pytest.File):
+    """A snippet module; collected by reading, never imported."""
+
+    def collect(self) -> Iterable[SnippetItem]:
+        """One item for each snippet and device; a snippet that cannot become a program is a collection error."""
+        session = self.config.stash[SESSION]
+        faults = [p for p in session.catalog.problems if p.place and p.place.path == self.path]
+        module = session.catalog.modules.get(self.path.stem)
+        programs = []
+        for snippet in module.snippets.values() if module else ():
+            try:
+                programs.append(session.programs.build(snippet))
+            except Problem as problem:
+                faults.append(problem)
+        if faults:
+            raise self.CollectError("\n".join(map(str, faults)))
+        for program in programs:
+            for device in session.devices:
+                name = program.snippet.name if device == "cpu" else f"{program.snippet.name}[{device}]"
+                yield SnippetItem.from_parent(self, name=name, program=program, device=device)
+
+
+class Unlike(Exception):
+    """A program did something else than it should; the message is for the author."""
+
+
+class SnippetItem(pytest.Item):
+    """One program on one device."""
+
+    def __init__(self, *, program: Program, device: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.program = program
+        self.device = device
+        for mark in program.snippet.marks.values():
+            self.add_marker(getattr(pytest.mark, mark.name)(*mark.args, **mark.kwargs))
+
+    @property
+    def snippet(self) -> Snippet:
+        """The snippet that the program was made from."""
+        return self.program.snippet
+
+    def setup(self) -> None:
+        """Skip, with the reason, what this machine cannot run."""
+        marks = self.snippet.marks
+        if "cpu_only" in marks and self.device != "cpu":
+            pytest.skip(f"runs on the CPU only: {marks['cpu_only'].args[0]}")
+        if "gpus" in marks:
+            needed = marks["gpus"].args[0]
+            count = 0 if self.device == "cpu" else self._session.environment(self.device)["count"]
+            if count < needed:
+                pytest.skip(f"needs {needed} GPU{'s' if needed > 1 else ''}, this run has {count}")
+
+    def runtest(self) -> None:
+        """Run the program, then compare it with its record, or hand it over to be recorded."""
+        first = self._outcome(seed=1)
+        run = self._as_run(first)
+        if not self._session.recording:
+            self._compare(run)
+            return
+        second = self._as_run(self._outcome(seed=2))
+        if not run.measurement:
+            self._same_twice(run, second)
+        # Sent along with the report: under xdist the process that started the run is the one that writes.
+        told = {**asdict(run), "device": self.device, "module": self.snippet.module}
+        self.user_properties.append((_PROPERTY, {"run": told, "environment": self._session.environment(self.device)}))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Our own failures speak for themselves; a traceback of the machinery helps nobody."""
+        if isinstance(excinfo.value, Unlike | Problem):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """File, line and title for pytest's reports."""
+        return self.path, self.snippet.place.line - 1, f"{self.snippet.full_name} on {self.device}"
+
+    @property
+    def _session(self) -> Session:
+        return self.config.stash[SESSION]
+
+    @property
+    def _accept(self) -> str:
+        device = "" if self.device == "cpu" else f" --device {self.device}"
+        return f"pytest {self.snippet.node_id}{device} --record"
+
+    def _outcome(self, seed: int) -> Outcome:
+        outcome = self._session.runner(self.device, seed).run(self.program)
+        if outcome.failure:
+            told = "\n".join(filter(None, [outcome.stdout[-4000:].rstrip(), outcome.stderr[-4000:].rstrip()]))
+            raise Unlike(f"{self.snippet.place}: {self.snippet.full_name}: {outcome.failure}\n{told}")
+        return outcome
+
+    def _as_run(self, outcome: Outcome) -> Run:
+        return Run(
+            self.snippet.name,
+            self.program.sha256,
+            outcome.stdout,
+            tuple(outcome.figures),
+            outcome.exception,
+            outcome.seconds,
+            "measurement" in self.snippet.marks,
+        )
+
+    def _same_twice(self, first: Run, second: Run) -> None:
+        advice = "seed what is random, sort what has no order, or mark it @pytest.mark.measurement"
+        if (first.stdout, first.exception) != (second.stdout, second.exception):
+            told = difference(first.stdout, second.stdout).replace("recorded", "first run").replace("this run", "second run")
+            raise Unlike(f"{self.snippet.place}: {self.snippet.full_name} prints differently each time; {advice}\n{told}")
+        if first.figures != second.figures:
+            raise Unlike(f"{self.snippet.place}: {self.snippet.full_name} draws differently each time; {advice}")
+
+    def _compare(self, run: Run) -> None:
+        record = self._session.record(self.device, self.snippet.module)
+        entry = record.entries.get(self.snippet.name)
+        where = f"{self.snippet.place}: {self.snippet.full_name}"
+        if entry is None:
+            if self.device == "cpu":
+                raise Unlike(f"{where} has no record\n    to record it: {self._accept}")
+            # A machine with an accelerator of its own kind shows that the programs run there; records are made on one.
+            return
+        if entry.sha256 != run.sha256 and run.measurement:
+            raise Unlike(f"{where}: the program was changed after it was recorded\n    to accept it: {self._accept}")
+        what = "" if run.measurement else mismatch(record, entry, run, self._session.environment(self.device))
+        if what == "output":
+            raise Unlike(f"{where} prints something else\n{difference(entry.stdout, run.stdout)}\n    to accept it: {self._accept}")
+        if what == "exception":
+            raise Unlike(f"{where} raises {run.exception}, not {entry.exception}\n    to accept it: {self._accept}")
+        if what:
+            raise Unlike(f"{where} draws something else\n    to accept it: {self._accept}")
+        if entry.sha256 != run.sha256:
+            raise Unlike(f"{where}: the program was changed after it was recorded\n    to accept it: {self._accept}")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--device` and `--record`."""
+    group = parser.getgroup("torchproof", "snippets")
+    group.addoption("--device", choices=DEVICES, help="run the programs there (default: the CPU, and an accelerator if there is one)")
+    group.addoption("--record", action="store_true", help="write docs/records/<device>/ from what the programs do")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marks known, and read the catalog if there is one."""
+    for usage, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{usage}: {meaning}")
+    if (config.rootpath / PACKAGE).is_dir():
+        config.stash[SESSION] = Session(config)
+        if not hasattr(config, "workerinput"):
+            config.pluginmanager.register(Recorder(config.stash[SESSION]), "torchproof recorder")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the workers."""
+    if SESSION in config.stash:
+        config.stash[SESSION].close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
+    """A snippet module is ours alone: pytest's own collector would import it."""
+    collected = yield
+    config = parent.config
+    if SESSION not in config.stash or file_path.parent != config.rootpath / PACKAGE:
+        return collected
+    if file_path.suffix != ".py" or file_path.name.startswith(("test_", "conftest", "__init__")):
+        return collected
+    return [SnippetFile.from_parent(parent, path=file_path)]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the workers import torch as soon as it is known what will run."""
+    items = [item for item in session.items if isinstance(item, SnippetItem)]
+    is_xdist_controller = session.config.pluginmanager.hasplugin("dsession")
+    if items and not session.config.option.collectonly and not is_xdist_controller:
+        session.config.stash[SESSION].prepare(items)
+
+
+class Recorder:
+    """Gathers the runs of all processes and writes the records once, when everything has run."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.runs: dict[tuple[str, str], list[Run]] = {}
+        self.environments: dict[str, dict[str, Any]] = {}
+        self.written: list[str] = []
+        self.problems: list[Problem] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the run out of the report of a test that passed."""
+        if report.when != "call" or not report.passed:
+            return
+        for told in (value for name, value in report.user_properties if name == _PROPERTY):
+            assert isinstance(told, dict)
+            fields = dict(told["run"])
+            device, module = fields.pop("device"), fields.pop("module")
+            fields["figures"] = tuple(fields["figures"])
+            self.environments[device] = told["environment"]
+            self.runs.setdefault((device, module), []).append(Run(**fields))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write what was gathered; an interrupted run writes nothing."""
+        if not self.session.recording or session.exitstatus == pytest.ExitCode.INTERRUPTED:
+            return
+        for (device, module), runs in sorted(self.runs.items()):
+            snippets = self.session.catalog.modules[module].snippets
+            known = {n for n, s in snippets.items() if device == "cpu" or "cpu_only" not in s.marks}
+            try:
+                if store(self.session.root, device, module, self.environments[device], runs, known):
+                    self.written.append(str(record_path(self.session.root, device, module).relative_to(self.session.root)))
+            except (Problem, OSError) as problem:
+                self.problems.append(problem if isinstance(problem, Problem) else Problem(f"the record of {module} cannot be written: {problem}"))
+        if self.problems:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say what was written, and what could not be."""
+        if self.session.recording:
+            terminalreporter.section("records")
+            terminalreporter.write_line("\n".join(self.written) or "no record changed")
+            for problem in self.problems:
+                terminalreporter.write_line(str(problem), red=True)
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
+    """Run a program inside the test and hand over its final namespace: `run("snippets.tensors.outer_sum")`."""
+    session = request.config.stash[SESSION]
+
+    def run_program(full_name: str) -> dict[str, Any]:
+        snippet = session.catalog.find(full_name)
+        path = tmp_path / f"{snippet.name}.py"
+        path.write_text(session.programs.build(snippet).source, encoding="utf-8")
+        (tmp_path / "cwd").mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / "cwd")
+        monkeypatch.setattr(sys, "argv", [str(path)])
+        return runpy.run_path(str(path), run_name="__main__")
+
+    return run_program
+
+
+def _devices_here() -> list[str]:
+    """The CPU, and the accelerator if there is one; torch is asked only where a driver shows itself."""
+    if not (os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/nvidia0") or sys.platform == "darwin"):
+        return ["cpu"]
+    import torch
+
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return ["cpu", accelerator.type] if accelerator and accelerator.type in DEVICES else ["cpu"]

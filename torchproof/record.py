@@ -1,0 +1,211 @@
+"""Records: what happened when a program ran, kept as text under `docs/records/<device>/`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torchproof.compare import figure_text, same_figure, same_output
+from torchproof.files import locked, write_atomically
+from torchproof.problems import Place, Problem
+
+DEVICES = ("cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one program did.
+
+    Attributes:
+        sha256: Identity of the program that ran.
+        stdout: What it printed.
+        figures: Pairs of file name (beside the record, in the module's folder) and sha256 of the SVG text.
+        exception: Type and message, for a program that is marked to raise.
+        seconds: How long its body took.
+    """
+
+    sha256: str
+    stdout: str
+    figures: tuple[tuple[str, str], ...] = ()
+    exception: dict[str, str] | None = None
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As the file holds it: output line by line, so that a change reads well in a diff."""
+        data: dict[str, Any] = {"sha256": self.sha256, "seconds": self.seconds, "stdout": self.stdout.split("\n")}
+        if self.figures:
+            data["figures"] = [{"file": name, "sha256": digest} for name, digest in self.figures]
+        if self.exception:
+            data["exception"] = self.exception
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Entry:
+        """Read back what `to_json` wrote."""
+        figures = tuple((figure["file"], figure["sha256"]) for figure in data.get("figures", []))
+        return cls(data["sha256"], "\n".join(data["stdout"]), figures, data.get("exception"), data["seconds"])
+
+
+@dataclass
+class Record:
+    """One file: the programs of one module on one kind of device."""
+
+    path: Path
+    environment: dict[str, Any] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path) -> Record:
+        """Read a record; a file that is not there is an empty record.
+
+        Raises:
+            Problem: The file is damaged: truncated, edited by hand, or holding conflict markers.
+        """
+        if not path.exists():
+            return cls(path)
+        fix = f"git checkout {path.name}, or delete it and record again: pytest snippets/{path.stem}.py --record"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            entries = {name: Entry.from_json(entry) for name, entry in data["snippets"].items()}
+            environment = dict(data["environment"])
+        except json.JSONDecodeError as error:
+            raise Problem(f"the record is not valid JSON ({error.msg})", Place(path, error.lineno), fix) from None
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise Problem(f"the record lacks what a record holds ({error!r})", Place(path, 1), fix) from None
+        return cls(path, environment, entries)
+
+    def text(self) -> str:
+        """The file's text."""
+        data = {"environment": self.environment, "snippets": {n: e.to_json() for n, e in self.entries.items()}}
+        return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    def figure(self, name: str) -> str:
+        """The SVG text of one figure.
+
+        Raises:
+            Problem: The file is missing, or is not what was recorded.
+        """
+        path = self.path.parent / self.path.stem / name
+        fix = f"pytest snippets/{self.path.stem}.py --record"
+        expected = {file: digest for entry in self.entries.values() for file, digest in entry.figures}.get(name)
+        if not path.exists():
+            raise Problem("a recorded figure is missing", Place(path, 1), fix)
+        svg = path.read_text(encoding="utf-8")
+        if digest(svg) != expected:
+            raise Problem("a figure is not the one that was recorded", Place(path, 1), fix)
+        return svg
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run on its way into a record; `figures` are SVG texts."""
+
+    snippet: str
+    sha256: str
+    stdout: str
+    figures: tuple[str, ...]
+    exception: dict[str, str] | None
+    seconds: float
+    measurement: bool
+
+    def entry(self) -> Entry:
+        """The record's entry: figures get names that contain their digest, so a new one never replaces an old."""
+        named = tuple((f"{self.snippet}-{digest(svg)[:8]}.svg", digest(svg)) for svg in self.figures)
+        return Entry(self.sha256, self.stdout, named, self.exception, round(self.seconds, 3))
+
+
+def digest(text: str) -> str:
+    """sha256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def record_path(root: Path, device: str, module: str) -> Path:
+    """Where the record of a module lies."""
+    return root / "docs" / "records" / device / f"{module}.json"
+
+
+def store(root: Path, device: str, module: str, environment: dict[str, Any], runs: list[Run], known: set[str]) -> bool:
+    """Merge finished runs into a module's record.
+
+    What differs from the record in nothing but time and noise keeps its old text. Nothing is written when nothing changed.
+
+    Args:
+        root: The project.
+        device: Kind of device.
+        module: Name of the snippet module.
+        environment: Where the runs took place.
+        runs: What was run.
+        known: Names of all snippets of the module that can have a record on this device.
+
+    Returns:
+        Whether the file was written.
+
+    Raises:
+        Problem: Entries that were not run again come from another environment, which one file cannot say.
+    """
+    path = record_path(root, device, module)
+    with locked(root / "docs" / "records"):
+        old = Record.load(path)
+        fresh = {run.snippet: run for run in runs}
+        kept = {name: entry for name, entry in old.entries.items() if name in known and name not in fresh}
+        if kept and old.environment != environment:
+            changed = [key for key in environment if environment[key] != old.environment.get(key)]
+            raise Problem(
+                f"the record of {module} was made elsewhere ({', '.join(changed)} differ), and only a part of it ran now",
+                Place(path, 1),
+                f"record the whole module: pytest snippets/{module}.py --device {device} --record",
+            )
+        new = Record(path, environment, dict(kept))
+        drawings: dict[str, str] = {}
+        for name, run in fresh.items():
+            entry = run.entry()
+            previous = old.entries.get(name)
+            if previous and _only_noise(old, previous, run, environment):
+                entry = previous
+            else:
+                drawings |= {file: svg for (file, _), svg in zip(entry.figures, run.figures, strict=True)}
+            new.entries[name] = entry
+        folder = path.parent / module
+        for file, svg in drawings.items():
+            write_atomically(folder / file, svg)
+        changed_file = not path.exists() or path.read_text(encoding="utf-8") != new.text()
+        if changed_file:
+            write_atomically(path, new.text())
+        named = {file for entry in new.entries.values() for file, _ in entry.figures}
+        for orphan in folder.glob("*.svg"):
+            if orphan.name not in named:
+                orphan.unlink()
+    return changed_file
+
+
+def _only_noise(old: Record, previous: Entry, run: Run, environment: dict[str, Any]) -> bool:
+    """Whether the program is the recorded one and did what the record says."""
+    if previous.sha256 != run.sha256:
+        return False
+    if run.measurement:
+        return old.environment == environment
+    try:
+        return not mismatch(old, previous, run, environment)
+    except Problem:  # A figure was lost: recording again is what brings it back.
+        return False
+
+
+def mismatch(record: Record, entry: Entry, run: Run, environment: dict[str, Any]) -> str:
+    """What differs between a record's entry and a run, "" if nothing: "output", "exception" or "figures"."""
+    if not same_output(entry.stdout, run.stdout):
+        return "output"
+    if (entry.exception or {}).get("type") != (run.exception or {}).get("type") or not same_output(
+        (entry.exception or {}).get("message", ""), (run.exception or {}).get("message", "")
+    ):
+        return "exception"
+    recorded = [record.figure(file) for file, _ in entry.figures]
+    if len(recorded) != len(run.figures):
+        return "figures"
+    if record.environment.get("matplotlib") == environment.get("matplotlib"):
+        alike = all(map(same_figure, recorded, run.figures))
+    else:
+        alike = all(figure_text(a) == figure_text(b) for a, b in zip(recorded, run.figures, strict=True))
+    return "" if alike else "figures"

@@ -1,0 +1,221 @@
+"""Run programs, each in its own process, and say how each ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from torchproof.child import BACKEND, Job
+from torchproof.problems import Problem
+from torchproof.program import Program
+from torchproof.worker import OUTPUT_LIMIT
+
+TIME_LIMIT = 30
+# The optimizers import the compiler when the first one is made: 0.8 s in every forked process, or once in its parent.
+_LOADED_LAZILY = {"torch.optim": "torch._dynamo"}
+
+_ENVIRONMENT = """\
+import json, os, platform, torch
+from importlib.metadata import PackageNotFoundError, version
+KIND = {kind!r}
+name = platform.machine()
+if KIND == "cuda":
+    name = torch.cuda.get_device_name()
+elif os.path.exists("/proc/cpuinfo"):
+    models = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    name = models[0] if models else name
+try:
+    drawn_with = version("matplotlib")
+except PackageNotFoundError:
+    drawn_with = ""
+print(json.dumps({{
+    "python": platform.python_version(),
+    "torch": torch.__version__.partition("+")[0],
+    "matplotlib": drawn_with,
+    "platform": f"{{platform.system()}} {{platform.machine()}}",
+    "device": name,
+    "count": torch.accelerator.device_count() if KIND != "cpu" else os.cpu_count(),
+}}))
+"""
+
+
+@dataclass
+class Outcome:
+    """How one run of a program ended.
+
+    Attributes:
+        failure: "" if the program ended as it should, else what happened, in a sentence.
+        stdout: What it printed.
+        stderr: What it wrote to standard error, its traceback included.
+        figures: SVG texts, in the order shown.
+        exception: Type and message of the exception that ended it, if one did.
+        seconds: Time spent in the program itself.
+    """
+
+    failure: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    figures: list[str] = field(default_factory=list)
+    exception: dict[str, str] | None = None
+    seconds: float = 0.0
+
+
+class Runner:
+    """Runs programs on one kind of device through a worker process that has torch loaded.
+
+    Args:
+        root: The project.
+        device: "cpu", "cuda" or "mps".
+        hash_seed: Python's hash seed for the programs. Two runners with different seeds tell apart what a program
+            prints from what only the order of a set printed.
+        threads: How many threads torch may use, None for its own choice.
+    """
+
+    def __init__(self, root: Path, device: str = "cpu", hash_seed: int = 1, threads: int | None = None) -> None:
+        self.root = root
+        self.device = device
+        self._scratch = Path(tempfile.mkdtemp(prefix="torchproof-"))
+        self._count = 0
+        environment = {**os.environ, "MPLBACKEND": BACKEND, "PYTHONHASHSEED": str(hash_seed), "PYTHONUNBUFFERED": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
+        environment["TMPDIR"] = str(self._scratch / "tmp")
+        (self._scratch / "tmp").mkdir()
+        if threads is not None:
+            environment["OMP_NUM_THREADS"] = str(threads)
+        command = [sys.executable, "-X", "utf8", "-m", "torchproof.worker"]
+        self._worker = subprocess.Popen(
+            command, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker and remove everything the programs wrote."""
+        if self._worker.stdin:
+            self._worker.stdin.close()
+        self._worker.kill()
+        self._worker.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def preload(self, programs: Iterable[Program]) -> None:
+        """Have the worker import, before it forks, what these programs import."""
+        sources = [program.source for program in programs]
+        modules = {name for source in sources for name in _imported(source)}
+        modules |= {lazy for name, lazy in _LOADED_LAZILY.items() if any(name in source for source in sources)}
+        self._send({"preload": ["torch", *sorted(modules)]})
+
+    def environment(self) -> dict[str, Any]:
+        """Versions of Python, torch and matplotlib, the platform, and the device's name and count."""
+        outcome = self._run_source("environment", _ENVIRONMENT.format(kind=self.device))
+        if outcome.failure:
+            raise Problem(f"torch cannot be asked about the device {self.device}: {outcome.stderr.strip()}")
+        environment: dict[str, Any] = json.loads(outcome.stdout)
+        return environment
+
+    def run(self, program: Program) -> Outcome:
+        """Run a program and judge how it ended against the marks of its snippet."""
+        marks = program.snippet.marks
+        limit = marks["time_limit"].args[0] if "time_limit" in marks else TIME_LIMIT
+        prefix = f"{program.snippet.module}-{program.snippet.name}"
+        outcome = self._run_source(prefix, program.on_device(self.device), limit, "fresh" in marks)
+        if "raises" in marks:
+            outcome.failure = _judge_exception(outcome, marks["raises"].args[0], marks["raises"].kwargs.get("match"))
+        elif not outcome.failure and outcome.stderr:
+            outcome.failure = "it wrote to standard error"
+        return outcome
+
+    def _run_source(self, name: str, source: str, limit: float = TIME_LIMIT, fresh: bool = False) -> Outcome:
+        self._count += 1
+        scratch = self._scratch / str(self._count)
+        (scratch / "cwd").mkdir(parents=True)
+        program = scratch / f"{name.partition('-')[2] or name}.py"
+        program.write_text(source, encoding="utf-8")
+        try:
+            job = Job(str(program), str(scratch), limit, name, str(self.root), fresh)
+            self._send(asdict(job))
+            answer = self._worker.stdout.readline() if self._worker.stdout else ""
+            if not answer:
+                raise Problem("the process that starts the programs has died", fix="see what it wrote above")
+            return _outcome(scratch, json.loads(answer), limit)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._worker.stdin
+        try:
+            self._worker.stdin.write(json.dumps(message) + "\n")
+            self._worker.stdin.flush()
+        except BrokenPipeError:
+            raise Problem("the process that starts the programs has died", fix="see what it wrote above") from None
+
+
+def _imported(source: str) -> set[str]:
+    """Modules named in a program's own import lines, which all stand at its start of line."""
+    words = [line.split() for line in source.splitlines() if line.startswith(("import ", "from "))]
+    return {w[1] for w in words if w[1] != "__future__"}
+
+
+def _outcome(scratch: Path, answer: dict[str, Any], limit: float) -> Outcome:
+    outcome = Outcome(stderr=(scratch / "stderr").read_bytes().decode("utf-8", "replace"))
+    outcome.stderr = _readers_traceback(outcome.stderr, scratch)
+    try:
+        outcome.stdout = (scratch / "stdout").read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        outcome.failure = f"it printed bytes that are not UTF-8 text (at byte {error.start})"
+    status = answer["status"]
+    result = scratch / "result.json"
+    if answer["verdict"] == "timed out":
+        outcome.failure = f"it did not end within {limit:g} s and was killed"
+    elif answer["verdict"] == "flooded":
+        outcome.failure = f"it printed more than {OUTPUT_LIMIT:,} bytes and was killed"
+    elif status < 0:
+        outcome.failure = f"it was killed by signal {-status} ({_signal_name(-status)})"
+    elif not result.exists():
+        outcome.failure = f"its process ended with exit code {status} before the program's end"
+    else:
+        told = json.loads(result.read_text(encoding="utf-8"))
+        outcome.seconds, outcome.figures, outcome.exception = told["seconds"], told["figures"], told["exception"]
+        if outcome.exception:
+            outcome.failure = "it raised {type}: {message}".format(**outcome.exception)
+        elif status:
+            outcome.failure = f"it ended with exit code {status}"
+    return outcome
+
+
+def _readers_traceback(text: str, scratch: Path) -> str:
+    """A traceback as the reader of the program would see it: no scratch directory, no frames of ours."""
+    ours = (f'File "{Path(__file__).parent}{os.sep}', 'File "<frozen runpy>"')
+    lines = [line for line in text.split("\n") if not line.strip().startswith(ours)]
+    return "\n".join(lines).replace(f"{scratch}{os.sep}", "")
+
+
+def _signal_name(number: int) -> str:
+    import signal
+
+    return signal.Signals(number).name
+
+
+def _judge_exception(outcome: Outcome, expected: str, match: str | None) -> str:
+    """Whether a program that should raise did: an expected exception that does not come is a failure."""
+    import re
+
+    if outcome.exception is None:
+        return outcome.failure or f"it should have raised {expected}, and raised nothing"
+    if outcome.exception["type"] != expected.rpartition(".")[2]:
+        return f"it should have raised {expected}; {outcome.failure}"
+    if match and not re.search(match, outcome.exception["message"]):
+        return f"the message of its {expected} does not match {match!r}; {outcome.failure}"
+    return ""
