@@ -21,8 +21,8 @@ def storage_cells(tensor):
 def draw_cells(tensor, ax, read):
     """Draw the storage of a tensor as a strip of numbered cells, those that are read in gray."""
     cells = storage_cells(tensor).tolist()
-    ax.broken_barh([(n - 0.5, 1) for n in range(len(cells))], (-0.5, 1), facecolors="none", edgecolors="0.5")
-    ax.broken_barh([(n - 0.5, 1) for n in sorted(set(read))], (-0.5, 1), facecolors="0.5", alpha=0.3)
+    fills = [("0.5", 0.3) if number in read else "none" for number in range(len(cells))]
+    ax.broken_barh([(n - 0.5, 1) for n in range(len(cells))], (-0.5, 1), facecolors=fills, edgecolors="0.5")
     for number, value in enumerate(cells):
         ax.text(number, 0, value, ha="center", va="center", fontsize=8)
     ax.set_xticks(range(len(cells)))
@@ -42,7 +42,9 @@ def draw_storage(tensor, ax, title):
     lefts = [place + 0.6 * index[0] for place, index in enumerate(indices)]
     shift = (len(storage_cells(tensor)) - 1 - lefts[-1]) / 2
     places = [left + shift for left in lefts]
-    ax.broken_barh([(x - 0.5, 1) for x in places], (2.5, 1), facecolors=colors, alpha=0.3)
+    length = len(indices) // len(tensor)
+    bands = [(x - 0.5, length) for x in places[::length]]
+    ax.broken_barh(bands, (2.5, 1), facecolors=colors[::length], alpha=0.3)
     for x, value in zip(places, tensor.flatten().tolist(), strict=True):
         ax.text(x, 3, value, ha="center", va="center", fontsize=8)
     lines = [[(x, 2.5), (cell, 0.5)] for x, cell in zip(places, cells, strict=True)]
@@ -58,7 +60,7 @@ def draw_address(tensor, index, ax):
     draw_cells(tensor, ax, read=[cell_number(tensor, index)])
     hops = [(tensor.storage_offset(), "0.5", f"offset {tensor.storage_offset()}")]
     for dim, (i, stride) in enumerate(zip(index, tensor.stride(), strict=True)):
-        label = f"dim {dim}: {i} × stride {stride}"
+        label = f"dim {dim}: {i} · stride {stride}"
         hops += [(stride, f"C{dim}", label if step == 0 else None) for step in range(i)]
 
     cell = 0

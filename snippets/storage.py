@@ -131,7 +131,8 @@ def write_through_views() -> None:
     print("picked:      ", picked.tolist())
 
     assert grid[1, 2] == column[1] == turned[2, 1] == 99
-    assert picked[0, 2] == 16 and not shares_storage(picked, grid)
+    assert picked[0, 2] == 16
+    assert not shares_storage(picked, grid)
 
 
 def expand_repeats_one_cell() -> None:
@@ -148,7 +149,8 @@ def expand_repeats_one_cell() -> None:
     bias[2] = 9
     print("after bias[2] = 9:", wide[2, :4].tolist())
     assert wide.stride(1) == 0
-    assert shares_storage(wide, bias) and len(storage_cells(wide)) == 3
+    assert shares_storage(wide, bias)
+    assert len(storage_cells(wide)) == 3
     assert (wide[2] == 9).all()
 
 
@@ -236,7 +238,8 @@ def no_negative_stride() -> None:
     print("flipped: ", backward.tolist())
     print("stride:  ", backward.stride())
     print("a copy:  ", not shares_storage(backward, signal))
-    assert backward.stride() == (1,) and not shares_storage(backward, signal)
+    assert backward.stride() == (1,)
+    assert not shares_storage(backward, signal)
 
 
 def negative_view_is_a_flag() -> None:
@@ -250,7 +253,8 @@ def negative_view_is_a_flag() -> None:
     print("is_neg():  ", mirrored.is_neg())
     assert mirrored.data_ptr() == waves.imag.data_ptr()
     assert mirrored.stride() == waves.imag.stride() == (2,)
-    assert mirrored.is_neg() and torch.equal(mirrored, -waves.imag)
+    assert mirrored.is_neg()
+    assert torch.equal(mirrored, -waves.imag)
 
     mirrored[0] = 7
     print("waves after mirrored[0] = 7:", waves.tolist())
@@ -273,7 +277,8 @@ def contiguous_means_row_major() -> None:
         outcome = "itself" if packed is view else "a copy"
         print(f"{name:12}  stride {view.stride()}  contiguous: {view.is_contiguous()!s:5}  gives {outcome}")
         assert view.is_contiguous() == is_row_major(view) == (packed is view)
-        assert is_row_major(packed) and torch.equal(packed, view)
+        assert is_row_major(packed)
+        assert torch.equal(packed, view)
 
     print("cells of grid.t().contiguous():", storage_cells(grid.t().contiguous()).tolist())
 
@@ -313,11 +318,24 @@ def reshape_view_or_copy() -> None:
         print(f"{name:12}  size {tuple(matrix.shape)}  stride {matrix.stride()}  {'view' if shared else 'copy'}")
         assert shared == rows_merge(matrix)
 
+
+def reshape_drawn() -> None:
+    """A reshape that is a view, and one that must copy, drawn."""
+    grid = torch.arange(10, 22).reshape(3, 4)
+    drawn = {
+        "grid.reshape(2, 6)": grid.reshape(2, 6),
+        "grid.t()": grid.t(),
+        "grid.t().reshape(2, 6)": grid.t().reshape(2, 6),
+    }
     fig, axes = plt.subplots(3, figsize=(6.4, 4.8), sharex=True, layout="constrained")
-    draw_storage(grid.reshape(2, 6), axes[0], "grid.reshape(2, 6)")
-    draw_storage(grid.t(), axes[1], "grid.t()")
-    draw_storage(grid.t().reshape(2, 6), axes[2], "grid.t().reshape(2, 6)")
+    for ax, (title, tensor) in zip(axes, drawn.items(), strict=True):
+        kind = "view" if shares_storage(tensor, grid) else "copy"
+        draw_storage(tensor, ax, f"{title}, a {kind}")
     plt.show()
+
+    assert shares_storage(drawn["grid.reshape(2, 6)"], grid)
+    assert not shares_storage(drawn["grid.t().reshape(2, 6)"], grid)
+    assert torch.equal(storage_cells(drawn["grid.t().reshape(2, 6)"]), grid.t().flatten())
 
 
 def small_slice_keeps_storage() -> None:

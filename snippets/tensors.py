@@ -97,7 +97,7 @@ def boxed_versus_buffer() -> None:
 
     fig, ax = plt.subplots(figsize=(6.4, 2.4), layout="constrained")
     rows = ["list of floats", "float64 tensor", "float32 tensor"]
-    values = [references / count, buffer.double().nbytes / count, buffer.nbytes / count]
+    values = [references / count, torch.float64.itemsize, buffer.nbytes / count]
     ax.barh(rows[:1], values[:1], color="C1", label="reference")
     ax.barh(rows[:1], objects / count, left=values[0], color="0.5", label="float object")
     ax.barh(rows[1:], values[1:], color="C0", label="element of the buffer")
@@ -166,11 +166,11 @@ def indexing_and_slicing() -> None:
     assert table[1].shape == (4,) and table[1:2].shape == (1, 4)
     assert torch.equal(table[..., 0], table[:, 0])
 
-    first_row = table[0]
+    first_row, first_slice = table[0], table[:1]
     chosen_rows = table[[0]]
     first_row[0] = 100
     print("after writing to table[0]:", table[0].tolist(), "and", chosen_rows.tolist())
-    assert table[0, 0] == 100, "a slice shares memory with its table"
+    assert table[0, 0] == first_slice[0, 0] == 100, "indices and slices share memory"
     assert chosen_rows[0, 0] == 0, "a list of positions makes a copy"
 
 
@@ -178,14 +178,16 @@ def boolean_masks() -> None:
     """A boolean mask selects, counts and overwrites the elements where it is true."""
     temperatures = torch.tensor([[21.5, -3.0, 14.0], [-8.5, 30.0, 2.5]])
     frost = temperatures < 0
+    selected = temperatures[frost]
     mild = (temperatures > 0) & (temperatures < 20)
 
     print("frost:   ", frost.tolist())
-    print("selected:", temperatures[frost].tolist())
+    print("selected:", selected.tolist())
     print("counted: ", frost.sum().item())
     print("mild:    ", temperatures[mild].tolist())
     print("where:   ", torch.where(frost, 0.0, temperatures).tolist())
-    assert temperatures[frost].ndim == 1
+    assert selected.ndim == 1
+    assert torch.equal(~mild, (temperatures <= 0) | (temperatures >= 20))
 
     message = ""
     try:
@@ -197,6 +199,7 @@ def boolean_masks() -> None:
 
     temperatures[frost] = 0.0
     assert temperatures.min() == 0
+    assert selected.tolist() == [-3.0, -8.5], "selecting with a mask has copied"
 
 
 def gather_and_scatter() -> None:
@@ -236,6 +239,7 @@ def reshape_keeps_the_order() -> None:
     for tensor in (cube, rows, flat, column, column.squeeze(1)):
         assert tensor.flatten().tolist() == readings.tolist()
         assert tensor.data_ptr() == readings.data_ptr(), "no element has moved"
+    assert cube[0, 0].tolist() == [0, 1, 2, 3], "the last axis runs fastest"
     assert cube.squeeze(1).shape == cube.shape, "only an axis of size 1 can be squeezed"
 
     message = ""
@@ -386,6 +390,7 @@ def reductions_and_keepdim() -> None:
     # On a square matrix the forgotten keepdim raises nothing: it divides by the wrong totals.
     square = scores[1:]
     wrong = square / square.sum(dim=1)
+    assert torch.equal(wrong[:, 1], square[:, 1] / square[1].sum())
     print("row sums without keepdim:", [round(total, 4) for total in wrong.sum(dim=1).tolist()])
     assert not torch.allclose(wrong.sum(dim=1), torch.ones(2))
 

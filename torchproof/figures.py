@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 import matplotlib
+from cycler import cycler
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -21,10 +22,10 @@ FigureCanvas = FigureCanvasSVG
 _INK = "#010203"
 # Middle tones that keep a contrast of about 3:1 on white and on the dark page alike.
 _COLORS = ["#3b7fd4", "#d07a1f", "#2f9960", "#d0504c", "#9268cf", "#9c7350", "#1e93a3", "#b8589f"]
-STYLE: dict[str, Any] = {
+_STYLE: Any = {
     **dict.fromkeys(["text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color"], _INK),
     **dict.fromkeys(["figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor"], "none"),
-    "axes.prop_cycle": matplotlib.cycler(color=_COLORS),
+    "axes.prop_cycle": cycler(color=_COLORS),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
@@ -33,7 +34,7 @@ STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "torchproof",
 }
-matplotlib.rcParams.update(STYLE)
+matplotlib.rcParams.update(_STYLE)
 
 _captured: list[str] = []
 
@@ -61,6 +62,7 @@ def _svg(figure: Figure) -> str:
     text = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
     text = text.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
     # A diagram's text is set in the page's own font, so only the size stays.
+    text = re.sub(r"font-family: [^;\"]+;? ?", "", text)
     text = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", text)
     return text.replace(_INK, "currentColor")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -20,8 +21,12 @@ from torchproof.program import Program
 from torchproof.worker import OUTPUT_LIMIT
 
 TIME_LIMIT = 30
-# The optimizers import the compiler when the first one is made: 0.8 s in every forked process, or once in its parent.
-_LOADED_LAZILY = {"torch.optim": "torch._dynamo"}
+# What these modules import only when they are first used: up to 0.8 s in every forked process, or once in its parent.
+_LOADED_LAZILY = {
+    "torch.optim": ["torch._dynamo"],
+    "torch.testing": ["torch.distributed.tensor"],
+    "matplotlib.pyplot": ["torchproof.figures", "matplotlib.backends.backend_svg"],
+}
 
 _ENVIRONMENT = """\
 import json, os, platform, torch
@@ -106,15 +111,13 @@ class Runner:
         """End the worker and remove everything the programs wrote."""
         if self._worker.stdin:
             self._worker.stdin.close()
-        self._worker.kill()
         self._worker.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def preload(self, programs: Iterable[Program]) -> None:
         """Have the worker import, before it forks, what these programs import."""
-        sources = [program.source for program in programs]
-        modules = {name for source in sources for name in _imported(source)}
-        modules |= {lazy for name, lazy in _LOADED_LAZILY.items() if any(name in source for source in sources)}
+        modules = {name for program in programs for name in _imported(program.source)}
+        modules |= {lazy for name, lazies in _LOADED_LAZILY.items() if name in modules for lazy in lazies}
         self._send({"preload": ["torch", *sorted(modules)]})
 
     def environment(self) -> dict[str, Any]:
@@ -163,9 +166,17 @@ class Runner:
 
 
 def _imported(source: str) -> set[str]:
-    """Modules named in a program's own import lines, which all stand at its start of line."""
-    words = [line.split() for line in source.splitlines() if line.startswith(("import ", "from "))]
-    return {w[1] for w in words if w[1] != "__future__"}
+    """Modules that a program imports, and what it reaches by attribute: `torch.testing` is imported at its first use."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import():
+                found.update(alias.name for alias in node.names)
+            case ast.ImportFrom(module=str(module)) if module != "__future__":
+                found.update([module, *(f"{module}.{alias.name}" for alias in node.names)])
+            case ast.Attribute(value=ast.Name(id="torch")):
+                found.add(f"torch.{node.attr}")
+    return found
 
 
 def _outcome(scratch: Path, answer: dict[str, Any], limit: float) -> Outcome:

@@ -6,6 +6,7 @@ It reads one request a line on its standard input and answers each with one line
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -14,14 +15,29 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from torchproof.child import Job, run_job
 
 OUTPUT_LIMIT = 1_000_000
 # macOS forbids much of its own machinery in a process forked without exec.
 CAN_FORK = sys.platform == "linux"
+
+
+@dataclass
+class Process:
+    """A process that has a program to run, or waits for one, and the pipes that hold what it prints."""
+
+    pid: int
+    pipes: dict[str, int]
+    jobs: int = -1
+
+    def give(self, job: Job) -> None:
+        """Hand a waiting process its job."""
+        os.write(self.jobs, json.dumps(asdict(job)).encode() + b"\n")
+        os.close(self.jobs)
 
 
 def main() -> None:
@@ -34,13 +50,21 @@ def main() -> None:
     os.set_blocking(wake_write, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    spare: Process | None = None
     for line in sys.stdin:
         request = json.loads(line)
         if "preload" in request:
             preload(request["preload"])
             continue
-        answer = Watch(Job(**request), wake_read).run(answers.fileno())
-        answers.write(json.dumps(answer) + "\n")
+        job = Job(**request)
+        if job.fresh or not CAN_FORK:
+            process = start_fresh(job)
+        else:
+            process = spare or fork_waiting()
+            process.give(job)
+            # A fork takes as long as a small program: the next process is made while this one runs.
+            spare = fork_waiting()
+        answers.write(json.dumps(Watch(job, process, wake_read).run()) + "\n")
         answers.flush()
 
 
@@ -51,99 +75,114 @@ def preload(modules: list[str]) -> None:
     for module in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
+    # What is loaded now stays: collecting garbage among it would only copy its pages into every child.
+    gc.freeze()
+
+
+def start_fresh(job: Job) -> Process:
+    """A new interpreter for one job."""
+    (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-X", "utf8", "-m", "torchproof.child", json.dumps(asdict(job))],
+        cwd=job.root,
+        stdin=subprocess.DEVNULL,
+        stdout=out_end,
+        stderr=err_end,
+        start_new_session=True,
+    )
+    os.close(out_end)
+    os.close(err_end)
+    return Process(process.pid, {"stdout": out, "stderr": err})
+
+
+def fork_waiting() -> Process:
+    """A copy of this process that waits for its job."""
+    (out, out_end), (err, err_end), (job, job_end) = os.pipe(), os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid:
+        for end in (out_end, err_end, job):
+            os.close(end)
+        return Process(pid, {"stdout": out, "stderr": err}, job_end)
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for descriptor, target in ((job, 0), (out_end, 1), (err_end, 2)):
+            os.dup2(descriptor, target)
+        os.closerange(3, 256)
+        line = b""
+        while not line.endswith(b"\n"):
+            chunk = os.read(0, 65536)
+            if not chunk:
+                os._exit(0)
+            line += chunk
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        run_job(Job(**json.loads(line)))
+    finally:
+        os._exit(70)
 
 
 class Watch:
-    """Runs one job in a process group of its own and collects what it prints."""
+    """Waits for the end of one job, or its limits, and collects what it prints.
 
-    def __init__(self, job: Job, wake: int) -> None:
+    Args:
+        job: What runs.
+        process: Where it runs; the leader of a process group of its own.
+        wake: A pipe that can be read whenever a child has ended.
+    """
+
+    def __init__(self, job: Job, process: Process, wake: int) -> None:
         self.job = job
+        self.process = process
         self.wake = wake
         self.size = 0
         self.verdict = "ended"
 
-    def run(self, answers: int) -> dict[str, object]:
-        """Start the job, wait for its end or its limits, and sweep up what it left running."""
-        pipes = {name: os.pipe() for name in ("stdout", "stderr")}
-        pid = self._start(pipes, answers)
-        for _, write in pipes.values():
-            os.close(write)
-        status = self._collect(pid, {name: read for name, (read, _) in pipes.items()})
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-        return {"verdict": self.verdict, "status": os.waitstatus_to_exitcode(status)}
-
-    def _start(self, pipes: dict[str, tuple[int, int]], answers: int) -> int:
-        if self.job.fresh or not CAN_FORK:
-            command = [sys.executable, "-X", "utf8", "-m", "torchproof.child", json.dumps(asdict(self.job))]
-            return subprocess.Popen(
-                command,
-                cwd=self.job.root,
-                stdin=subprocess.DEVNULL,
-                stdout=pipes["stdout"][1],
-                stderr=pipes["stderr"][1],
-                start_new_session=True,
-            ).pid
-        pid = os.fork()
-        if pid:
-            return pid
-        try:
-            os.setsid()
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.dup2(pipes["stdout"][1], 1)
-            os.dup2(pipes["stderr"][1], 2)
-            inherited = [answers, *(end for ends in pipes.values() for end in ends), self.wake]
-            run_job(self.job, lambda: [os.close(fd) for fd in inherited] and None)
-        finally:
-            os._exit(70)
-
-    def _collect(self, pid: int, pipes: dict[str, int]) -> int:
-        scratch = Path(self.job.scratch)
+    def run(self) -> dict[str, object]:
+        """Wait, then sweep up what the program left running."""
         with selectors.DefaultSelector() as selector, contextlib.ExitStack() as files:
             selector.register(self.wake, selectors.EVENT_READ)
-            sinks = {}
-            for name, read in pipes.items():
-                os.set_blocking(read, False)
-                selector.register(read, selectors.EVENT_READ)
-                sinks[read] = files.enter_context((scratch / name).open("wb"))
-            deadline = time.monotonic() + self.job.limit
-            status: int | None = None
-            while status is None:
-                for key, _ in selector.select(max(0.0, deadline - time.monotonic())):
-                    if key.fd != self.wake:
-                        self._drain(key.fd, sinks[key.fd], selector)
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self.wake, 4096)
-                done, value = os.waitpid(pid, os.WNOHANG)
-                if done:
-                    status = value
-                elif self.size > OUTPUT_LIMIT or time.monotonic() >= deadline:
-                    self.verdict = "flooded" if self.size > OUTPUT_LIMIT else "timed out"
-                    os.killpg(pid, signal.SIGKILL)
-                    status = os.waitpid(pid, 0)[1]
-            for read, sink in sinks.items():
-                while self.size <= OUTPUT_LIMIT and self._drain(read, sink, None):
+            sinks: dict[int, BinaryIO] = {}
+            for name, pipe in self.process.pipes.items():
+                os.set_blocking(pipe, False)
+                selector.register(pipe, selectors.EVENT_READ)
+                sinks[pipe] = files.enter_context((Path(self.job.scratch) / name).open("wb"))
+            status = self._wait(selector, sinks)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            for pipe, sink in sinks.items():
+                while self.size <= OUTPUT_LIMIT and self._drain(pipe, sink):
                     pass
-                os.close(read)
-            if self.size > OUTPUT_LIMIT:
-                self.verdict = "flooded"
-        return status
+                os.close(pipe)
+        if self.size > OUTPUT_LIMIT:
+            self.verdict = "flooded"
+        return {"verdict": self.verdict, "status": os.waitstatus_to_exitcode(status)}
 
-    def _drain(self, read: int, sink: object, selector: selectors.DefaultSelector | None) -> bool:
+    def _wait(self, selector: selectors.BaseSelector, sinks: dict[int, BinaryIO]) -> int:
+        deadline = time.monotonic() + self.job.limit
+        while True:
+            for key, _ in selector.select(max(0.0, deadline - time.monotonic())):
+                if key.fd in sinks and not self._drain(key.fd, sinks[key.fd]):
+                    selector.unregister(key.fd)
+            with contextlib.suppress(BlockingIOError):
+                os.read(self.wake, 4096)
+            done, status = os.waitpid(self.process.pid, os.WNOHANG)
+            if done:
+                return status
+            if self.size > OUTPUT_LIMIT or time.monotonic() >= deadline:
+                self.verdict = "timed out"
+                os.killpg(self.process.pid, signal.SIGKILL)
+                return os.waitpid(self.process.pid, 0)[1]
+
+    def _drain(self, pipe: int, sink: BinaryIO) -> bool:
         """Move what a pipe holds into its file; False when it holds nothing more."""
         try:
-            chunk = os.read(read, 65536)
-        except (BlockingIOError, OSError):
-            return False
-        if not chunk:
-            if selector is not None:
-                selector.unregister(read)
+            chunk = os.read(pipe, 65536)
+        except OSError:
             return False
         self.size += len(chunk)
-        sink.write(chunk)  # type: ignore[attr-defined]
-        return True
+        sink.write(chunk)
+        return bool(chunk)
 
 
 if __name__ == "__main__":
