@@ -11,6 +11,7 @@ from torchproof.problems import Place, Problem
 MARKS = {
     "cpu_only(reason)": "the program runs on the CPU alone; the page shows the reason",
     "gpus(count)": "the program needs that many GPUs and is skipped where there are fewer",
+    "needs(command)": "the program calls this command and is skipped where there is none",
     "own_device": "the program chooses its devices itself: no default device is set for it",
     "raises(exception, match=None)": "the program ends in this exception, which the page shows",
     "measurement": "the numbers it prints or plots are shown with the machine they came from and not compared",
@@ -24,6 +25,7 @@ MARKS = {
 _SIGNATURES: dict[str, tuple[type, ...]] = {
     "cpu_only": (str,),
     "gpus": (int,),
+    "needs": (str,),
     "own_device": (),
     "raises": (str,),
     "measurement": (),

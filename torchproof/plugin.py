@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import sys
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict
@@ -120,6 +121,8 @@ class SnippetItem(pytest.Item):
         marks = self.snippet.marks
         if "cpu_only" in marks and self.device != "cpu":
             pytest.skip(f"runs on the CPU only: {marks['cpu_only'].args[0]}")
+        if "needs" in marks and shutil.which(marks["needs"].args[0]) is None:
+            pytest.skip(f"needs the command {marks['needs'].args[0]}, which is not installed here")
         if "gpus" in marks:
             needed = marks["gpus"].args[0]
             count = 0 if self.device == "cpu" else self._session.environment(self.device)["count"]
