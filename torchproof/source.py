@@ -34,10 +34,9 @@ def body_text(module: Module, node: ast.FunctionDef, dedent: bool) -> str:
     last = node.end_lineno or first
     while last < len(module.lines) and module.lines[last].startswith(indent + "#"):
         last += 1
-    inside = _lines_inside_strings(module)
     lines = []
-    for number in range(first, last + 1):
-        line = module.lines[number - 1]
+    inside = _lines_inside_strings(module.lines[first - 1 : last])
+    for number, line in enumerate(module.lines[first - 1 : last], start=1):
         if number not in inside:
             line = line.rstrip()
             if dedent:
@@ -46,11 +45,14 @@ def body_text(module: Module, node: ast.FunctionDef, dedent: bool) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def _lines_inside_strings(module: Module) -> frozenset[int]:
-    """Lines whose beginning lies inside a string: their indentation is data."""
+def _lines_inside_strings(lines: list[str]) -> frozenset[int]:
+    """Lines, counted from 1, whose beginning lies inside a string: their indentation is data."""
+    text = "\n".join(lines) + "\n"
+    if not any(mark in text for mark in ('"""', "'''", "\\\n")):
+        return frozenset()
     inside: set[int] = set()
     open_strings: list[int] = []
-    for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in _OPENERS:
             open_strings.append(token.start[0])
         elif token.type in _CLOSERS:

@@ -1,0 +1,49 @@
+# make serve: read the site.  make test: run everything that must pass.  make help: the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: help serve site test record check clean
+
+help:
+	@echo "make serve    read the site at http://127.0.0.1:8000 while you write"
+	@echo "make test     run every program, every test of the machinery, and the browser tests"
+	@echo "make site     build the site into site/"
+	@echo "make record   run every program and write its record"
+	@echo "make check    say which records are stale or missing, in half a second"
+	@echo "make clean    remove what the other commands made"
+
+# The stamp is newer than what it was made from: a second call installs nothing.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Torchproof needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing torch and the tools into .venv (about 6 GB, once)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip --constraint constraints.txt
+	$(BIN)/python -m pip install --progress-bar off --constraint constraints.txt --editable '.[site,test]'
+	@touch $@
+
+serve: $(STAMP)
+	@$(BIN)/torchproof publish
+	$(BIN)/mkdocs serve
+
+site: $(STAMP)
+	@$(BIN)/torchproof publish
+	$(BIN)/mkdocs build --strict
+
+test: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/torchproof check
+	$(BIN)/pytest -n auto snippets tests
+
+record: $(STAMP)
+	$(BIN)/pytest -n auto snippets --device cpu --record
+
+check: $(STAMP)
+	@$(BIN)/torchproof check
+
+clean:
+	rm -rf .venv site docs/programs

@@ -1,0 +1,142 @@
+"""`torchproof check`: what is fresh, stale, missing or failed, and what no page shows. Imports neither torch nor a renderer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from torchproof.catalog import Snippet
+from torchproof.pages import Directive, Page, pages, scan
+from torchproof.problems import Place, Problem
+from torchproof.program import Program
+from torchproof.project import Project, State, current
+from torchproof.record import DEVICES
+
+
+@dataclass
+class Report:
+    """What a check found.
+
+    Attributes:
+        problems: What must be mended.
+        states: For each device, how many snippets are in which state.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    states: dict[str, Counter[State]] = field(default_factory=dict)
+
+
+def check(project: Project, required: tuple[str, ...] = ("cpu",)) -> Report:
+    """Check a project; the records of the required devices must all be there and fresh."""
+    report = Report(problems=list(project.catalog.problems))
+    programs = []
+    for snippet in project.catalog.snippets():
+        try:
+            programs.append(project.program(snippet))
+        except Problem as problem:
+            report.problems.append(problem)
+    for device in dict.fromkeys([*required, *project.recorded_devices()]):
+        report.states[device] = _check_device(project, programs, device, device in required, report)
+    shown = _check_pages(project, report)
+    used = {name for program in programs for name in program.uses}
+    for program in programs:
+        snippet = program.snippet
+        if snippet.full_name in shown:
+            continue
+        if snippet.kind == "demo":
+            problem = Problem(f"no page shows {snippet.full_name}", snippet.place, f"write `::: {snippet.full_name}` on a page")
+            report.problems.append(problem)
+        elif snippet.full_name not in used and not _tested(project, snippet):
+            fix = "use it in a demo or a test, show it on a page, or remove it"
+            report.problems.append(Problem(f"nothing uses {snippet.full_name}", snippet.place, fix))
+    return report
+
+
+def _check_device(project: Project, programs: list[Program], device: str, required: bool, report: Report) -> Counter[State]:
+    states: Counter[State] = Counter()
+    damaged = set()
+    for program in programs:
+        try:
+            standing = project.standing(program, device)
+        except Problem as problem:
+            # One message for a damaged file, not one for each snippet in it.
+            if program.snippet.module not in damaged:
+                report.problems.append(problem)
+            damaged.add(program.snippet.module)
+            continue
+        states[standing.state] += 1
+        try:
+            current(standing, program.snippet, device)
+            for file, _ in standing.entry.figures if standing.entry else ():
+                standing.record.figure(file)
+        except Problem as problem:
+            if required:
+                report.problems.append(problem)
+    report.problems += _orphans(project, device)
+    return states
+
+
+def _orphans(project: Project, device: str) -> list[Problem]:
+    """Records of no snippet and figures of no record."""
+    problems = []
+    folder = project.root / "docs" / "records" / device
+    for path in sorted(folder.glob("*.json")):
+        module = project.catalog.modules.get(path.stem)
+        if module is None:
+            problems.append(Problem(f"the record {path.stem}.json is of no snippet module", Place(path, 1), "delete it"))
+            continue
+        try:
+            entries = project.record(device, path.stem).entries
+        except Problem:
+            continue
+        for name in sorted(set(entries) - set(module.snippets)):
+            fix = f"record the module again: pytest snippets/{path.stem}.py --device {device} --record"
+            problems.append(Problem(f"the record of {path.stem}.{name} is of no snippet", Place(path, 1), fix))
+        named = {file for entry in entries.values() for file, _ in entry.figures}
+        for figure in sorted((folder / path.stem).glob("*.svg")):
+            if figure.name not in named:
+                problems.append(Problem("the figure belongs to no record", Place(figure, 1), "delete it"))
+    return problems
+
+
+def _check_pages(project: Project, report: Report) -> set[str]:
+    """Names that pages show; directives of no snippet and fenced Python are problems."""
+    shown: dict[str, Place] = {}
+    known = {snippet.full_name for snippet in project.catalog.snippets()}
+    try:
+        found = pages(project.root / "docs")
+    except Problem as problem:
+        report.problems.append(problem)
+        return set()
+    for page in found:
+        for item in scan(page.body.split("\n")):
+            if not isinstance(item, Directive):
+                report.problems.append(Problem(item.what, page.place(item.start), item.fix))
+                continue
+            report.problems += [Problem(fault.what, page.place(fault.start), fault.fix) for fault in item.faults]
+            if item.name not in known:
+                report.problems.append(_unknown(project, item, page))
+            shown[item.name] = page.place(item.start)
+    return set(shown)
+
+
+def _unknown(project: Project, item: Directive, page: Page) -> Problem:
+    try:
+        project.catalog.find(item.name)
+    except Problem as problem:
+        return Problem(problem.what, page.place(item.start), problem.fix)
+    raise AssertionError(f"{item.name} is known")
+
+
+def _tested(project: Project, snippet: Snippet) -> bool:
+    tests = (project.root / "snippets").glob("test_*.py")
+    return any(snippet.name in path.read_text(encoding="utf-8") for path in tests)
+
+
+def summary(report: Report) -> str:
+    """The states of each device in one line each."""
+    lines = []
+    for device in DEVICES:
+        if states := report.states.get(device):
+            lines.append(f"{device}: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
+    return "\n".join(lines)

@@ -1,0 +1,66 @@
+"""The command line: `torchproof check`, `torchproof program`, `torchproof publish`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from torchproof.problems import Problem
+from torchproof.project import Project
+from torchproof.record import DEVICES
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 if all is well, 1 if there are problems, 2 for a wrong call."""
+    parser = argparse.ArgumentParser(prog="torchproof", description="What you copy is what ran.")
+    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the project (default: this directory)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    checker = commands.add_parser("check", help="say what is fresh, stale, missing or failed, and what no page shows")
+    checker.add_argument(
+        "--require", action="append", choices=DEVICES, help="a device whose records must all be there (default: cpu; repeatable)"
+    )
+    printer = commands.add_parser("program", help="print the program of a snippet")
+    printer.add_argument("name", help="its import path, such as snippets.storage.transpose_is_a_view")
+    commands.add_parser("publish", help="write every program to docs/programs/, where the site serves it")
+    options = parser.parse_args(arguments)
+    root = options.root.resolve()
+    if not (root / "snippets").is_dir():
+        parser.error(f"{root} holds no snippets/: change into the project, or name it with --root")
+    project = Project(root)
+    try:
+        if options.command == "check":
+            return _check(project, tuple(options.require or ["cpu"]))
+        if options.command == "program":
+            print(project.program(project.catalog.find(options.name)).source, end="")
+            return 0
+        return _publish(project)
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+        return 1
+
+
+def _check(project: Project, required: tuple[str, ...]) -> int:
+    from torchproof.check import check, summary
+
+    report = check(project, required)
+    for problem in report.problems:
+        print(problem)
+    print(summary(report))
+    if report.problems:
+        print(f"{len(report.problems)} problem{'s' * (len(report.problems) > 1)}")
+    return 1 if report.problems else 0
+
+
+def _publish(project: Project) -> int:
+    from torchproof.publish import publish
+
+    count, problems = publish(project)
+    print(f"{count} programs in docs/programs/")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

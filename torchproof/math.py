@@ -1,0 +1,46 @@
+"""Formulas as MathML: browsers draw it without a script, a font or a request.
+
+`pymdownx.arithmatex` with `generic: true` finds the formulas; this extension turns what it found into MathML.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from html import escape, unescape
+from typing import Any
+
+from latex2mathml.converter import convert
+from markdown import Markdown
+from markdown.extensions import Extension
+from markdown.postprocessors import Postprocessor
+
+_log = logging.getLogger("mkdocs.torchproof")
+_FORMULA = re.compile(r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL)
+
+
+class MathExtension(Extension):
+    """Turns formulas into MathML; it has no options."""
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802, the name is Python-Markdown's
+        """Run after everything that puts stored HTML back into the page."""
+        md.postprocessors.register(_Formulas(md), "torchproof-math", -10)
+
+
+class _Formulas(Postprocessor):
+    def run(self, text: str) -> str:
+        return _FORMULA.sub(_mathml, text)
+
+
+def _mathml(found: re.Match[str]) -> str:
+    tex = unescape(found["tex"]).strip()
+    try:
+        return convert(tex, display="block" if found["tag"] == "div" else "inline")
+    except Exception as error:  # The converter has a dozen unrelated exceptions for formulas it cannot read.
+        _log.warning("the formula %r cannot be read: %r", tex, error)
+        return f'<code class="tp-problem">{escape(tex)}</code>'
+
+
+def makeExtension(**kwargs: Any) -> MathExtension:  # noqa: N802, the name is Python-Markdown's
+    """What Python-Markdown calls when the extension is named by its module."""
+    return MathExtension(**kwargs)

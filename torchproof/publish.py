@@ -1,0 +1,31 @@
+"""Put every program where the site serves it: `docs/programs/<module>/<name>.py`."""
+
+from __future__ import annotations
+
+from torchproof.files import write_if_changed
+from torchproof.problems import Problem
+from torchproof.project import Project
+
+
+def publish(project: Project) -> tuple[int, list[Problem]]:
+    """Write the programs and remove those of snippets that are no more.
+
+    Returns:
+        How many programs there are, and the snippets that have none because of a fault.
+    """
+    folder = project.root / "docs" / "programs"
+    wanted = set()
+    problems = list(project.catalog.problems)
+    for snippet in project.catalog.snippets():
+        try:
+            source = project.program(snippet).source
+        except Problem as problem:
+            problems.append(problem)
+            continue
+        path = folder / snippet.module / f"{snippet.name}.py"
+        write_if_changed(path, source)
+        wanted.add(path)
+    for path in folder.rglob("*.py"):
+        if path not in wanted:
+            path.unlink()
+    return len(wanted), problems

@@ -1,0 +1,155 @@
+"""A block: a snippet as a page shows it, in HTML."""
+
+from __future__ import annotations
+
+from html import escape
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from torchproof.catalog import Snippet
+from torchproof.problems import Problem
+from torchproof.program import Program
+from torchproof.project import Project, Standing, current
+
+REPOSITORY_FILE = "{repository}/blob/main/{path}#L{line}"
+
+
+class Renderer:
+    """Renders the blocks of a project.
+
+    Args:
+        project: Where programs and records come from.
+        repository: Address of the repository, for links to the source; "" for none.
+    """
+
+    def __init__(self, project: Project, repository: str) -> None:
+        self.project = project
+        self.repository = repository
+
+    def block(self, name: str, options: dict[str, list[str]], site_root: str) -> str:
+        """The HTML of one block.
+
+        Args:
+            name: Import path of the snippet.
+            options: As the directive gives them: `alt` for each figure, `highlight` for lines.
+            site_root: Relative address of the site's root as seen from the page, such as "../../".
+
+        Raises:
+            Problem: There is no such snippet, its record is missing, stale, failed or damaged, or an option does not fit.
+        """
+        snippet = self.project.catalog.find(name)
+        program = self.project.program(snippet)
+        cpu = current(self.project.standing(program, "cpu"), snippet, "cpu")
+        gpu = self.project.standing(program, "cuda")
+        shown = cpu if cpu.state == "fresh" else gpu
+        parts = [
+            _head(program),
+            _unfold(program),
+            _code(program.body, _highlighted(program.body, options.get("highlight", []))),
+            _output(shown),
+            _figures(shown, options.get("alt", [])),
+            self._foot(program, cpu, gpu, site_root),
+        ]
+        return (
+            f'<div class="tp-block" id="{snippet.module}.{snippet.name}" data-snippet="{snippet.full_name}">\n'
+            + "\n".join(filter(None, parts))
+            + "\n</div>"
+        )
+
+    def _foot(self, program: Program, cpu: Standing, gpu: Standing, site_root: str) -> str:
+        snippet = program.snippet
+        links = [f'<a href="{site_root}programs/{snippet.module}/{snippet.name}.py" download>Download .py</a>']
+        if self.repository:
+            path = snippet.place.path.relative_to(self.project.root).as_posix()
+            address = REPOSITORY_FILE.format(repository=self.repository.rstrip("/"), path=path, line=snippet.place.line)
+            links.append(f'<a href="{escape(address)}">Source</a>')
+        where = "".join(f"<span>{escape(text)}</span>" for text in where_it_ran(snippet, cpu, gpu))
+        return f'<div class="tp-foot"><span class="tp-where">{where}</span><span class="tp-links">{"".join(links)}</span></div>'
+
+
+def problem_box(problem: Problem) -> str:
+    """What a page shows in place of a block that cannot be shown."""
+    return (
+        '<div class="tp-problem admonition failure" role="alert"><p class="admonition-title">This block cannot be shown</p>'
+        f"<pre>{escape(str(problem))}</pre></div>"
+    )
+
+
+def where_it_ran(snippet: Snippet, cpu: Standing, gpu: Standing) -> list[str]:
+    """Plain words on where the program ran, from its records alone."""
+    told = []
+    if cpu.state == "fresh":
+        environment = cpu.record.environment
+        told.append(f"CPU torch {environment['torch']}, Python {environment['python']}")
+        if "measurement" in snippet.marks:
+            told.append(f"Measured on {environment['device']}, {environment['count']} cores")
+    if gpu.state == "fresh":
+        environment = gpu.record.environment
+        told.append(f"CUDA {environment['device']}, torch {environment['torch']}")
+    elif gpu.state == "excused":
+        told.append(f"CPU only: {gpu.reason}")
+    else:
+        told.append("Not yet run on a GPU")
+    return told
+
+
+def _head(program: Program) -> str:
+    snippet = program.snippet
+    lines = program.source.count("\n")
+    text = escape(program.source).replace("\n", "&#10;")
+    return (
+        f'<div class="tp-head"><a class="tp-name" href="#{snippet.module}.{snippet.name}">{snippet.name}</a>'
+        f'<button type="button" class="tp-copy" data-clipboard-text="{text}">Copy program ({lines} line{"s" * (lines > 1)})</button></div>'
+    )
+
+
+def _unfold(program: Program) -> str:
+    """What the program holds before the shown code."""
+    if not program.preamble:
+        return ""
+    count = program.preamble.count("\n") + 1
+    return (
+        f'<details class="tp-more"><summary>The program starts with {count} more line{"s" * (count > 1)}</summary>'
+        f"{_code(program.preamble, [])}</details>"
+    )
+
+
+def _code(source: str, lines: list[int]) -> str:
+    formatter = HtmlFormatter(nowrap=True, hl_lines=lines)
+    html = highlight(source, PythonLexer(stripnl=False), formatter)
+    return f'<div class="highlight no-copy"><pre tabindex="0"><code class="language-python">{html}</code></pre></div>'
+
+
+def _highlighted(body: str, texts: list[str]) -> list[int]:
+    numbers = []
+    for text in texts:
+        if body.count(text) != 1:
+            times = f"{body.count(text)} times" if text in body else "nowhere"
+            raise Problem(f"the text to highlight, {text!r}, occurs {times} in the block", fix="name text that occurs once")
+        numbers.append(body[: body.index(text)].count("\n") + 1)
+    return numbers
+
+
+def _output(shown: Standing) -> str:
+    entry = shown.entry
+    if entry is None or not (entry.stdout or entry.exception):
+        return ""
+    text = escape(entry.stdout.rstrip("\n"))
+    if entry.exception:
+        told = escape("{type}: {message}".format(**entry.exception))
+        text = "\n".join(filter(None, [text, f'<span class="tp-error">{told}</span>']))
+    return f'<div class="tp-output"><p class="tp-title">Output</p><pre tabindex="0"><samp>{text}</samp></pre></div>'
+
+
+def _figures(shown: Standing, alts: list[str]) -> str:
+    figures = shown.entry.figures if shown.entry else ()
+    if len(figures) != len(alts):
+        fix = "write one `alt: what the figure shows` line below the block for each figure"
+        raise Problem(f"the program draws {len(figures)} figures and the block has {len(alts)} alt texts", fix=fix)
+    html = ""
+    for (file, _), alt in zip(figures, alts, strict=True):
+        svg = shown.record.figure(file).strip().replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
+        html += f'<figure class="tp-figure" tabindex="0">{svg}</figure>'
+    return html
