@@ -118,7 +118,7 @@ class Runner:
         """Have the worker import, before it forks, what these programs import."""
         modules = {name for program in programs for name in _imported(program.source)}
         modules |= {lazy for name, lazies in _LOADED_LAZILY.items() if name in modules for lazy in lazies}
-        self._send({"preload": ["torch", *sorted(modules)]})
+        self._send({"preload": sorted(modules)})
 
     def environment(self) -> dict[str, Any]:
         """Versions of Python, torch and matplotlib, the platform, and the device's name and count."""

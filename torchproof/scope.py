@@ -42,8 +42,10 @@ def _descendants(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
 
 
 def _chains(tree: ast.AST) -> Iterator[str]:
+    """The longest dotted chains: of `a.b.c` not also `a.b`."""
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
+        if isinstance(node, ast.Attribute) and id(node) not in inner:
             dotted = ast.unparse(node)
             if dotted.replace(".", "").isidentifier():
                 yield dotted

@@ -1,0 +1,117 @@
+"""Fixtures: a throwaway project to break, the real site built once, and a browser to read it with."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@dataclass
+class Sandbox:
+    """A small project of its own, driven as a person would drive it: with commands."""
+
+    root: Path
+
+    def write(self, path: str, text: str) -> Path:
+        """Write one file; the text may be indented as a whole."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+        return file
+
+    def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.python("-m", "pytest", "--device", "cpu", *arguments)
+
+    def torchproof(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.python("-m", "torchproof.cli", *arguments)
+
+    def mkdocs(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.python("-m", "mkdocs", "build", *arguments)
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+        environment |= {"PYTHONPATH": str(REPOSITORY), "NO_MKDOCS_2_WARNING": "1", "COLUMNS": "200"}
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=300)
+
+    def records(self) -> dict[str, bytes]:
+        """Every byte of the records, to see that nothing changed."""
+        folder = self.root / "docs" / "records"
+        return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock"}
+
+
+def make_sandbox(root: Path) -> Sandbox:
+    sandbox = Sandbox(root)
+    sandbox.write("pyproject.toml", '[tool.pytest.ini_options]\naddopts = ["-p", "torchproof.plugin", "-p", "no:hypothesispytest"]\n')
+    sandbox.write("snippets/__init__.py", "")
+    sandbox.write(
+        "mkdocs.yml",
+        """
+        site_name: Sandbox
+        markdown_extensions:
+          - torchproof.extension
+          - pymdownx.superfences
+          - pymdownx.details
+        """,
+    )
+    return sandbox
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    return make_sandbox(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built strictly from the committed records."""
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    subprocess.run([sys.executable, "-m", "torchproof.cli", "publish"], cwd=REPOSITORY, check=True, capture_output=True)
+    target = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(target)]
+    built = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return target
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def site_url(site: Path) -> Iterator[str]:
+    """Where the built site is served."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():  # noqa: ANN201, playwright is imported only where a browser is there
+    """Debian's Chromium, or any other on the PATH; where CI runs it must be there."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a browser: install chromium")
+        pytest.skip("no chromium or google-chrome on the PATH")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield running
+        running.close()
