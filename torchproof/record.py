@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +166,8 @@ def store(root: Path, device: str, module: str, environment: dict[str, Any], run
             if previous and _only_noise(old, previous, run, environment):
                 entry = previous
             else:
+                if previous and previous.sha256 == run.sha256 and old.environment == environment:
+                    entry = replace(entry, seconds=previous.seconds)
                 drawings |= {file: svg for (file, _), svg in zip(entry.figures, run.figures, strict=True)}
             new.entries[name] = entry
         folder = path.parent / module

@@ -28,27 +28,35 @@ _LOADED_LAZILY = {
     "matplotlib.pyplot": ["torchproof.figures", "matplotlib.backends.backend_svg"],
 }
 
+# On the CPU the versions say it all: torch, which takes a second to import, is asked about other devices only.
 _ENVIRONMENT = """\
-import json, os, platform, torch
+import json, os, platform
 from importlib.metadata import PackageNotFoundError, version
-KIND = {kind!r}
-name = platform.machine()
-if KIND == "cuda":
-    name = torch.cuda.get_device_name()
+
+
+def installed(package):
+    try:
+        return version(package).partition("+")[0]
+    except PackageNotFoundError:
+        return ""
+
+
+kind, name, count = {kind!r}, platform.machine(), os.cpu_count()
+if kind != "cpu":
+    import torch
+
+    name = torch.cuda.get_device_name() if kind == "cuda" else name
+    count = torch.accelerator.device_count()
 elif os.path.exists("/proc/cpuinfo"):
     models = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     name = models[0] if models else name
-try:
-    drawn_with = version("matplotlib")
-except PackageNotFoundError:
-    drawn_with = ""
 print(json.dumps({{
     "python": platform.python_version(),
-    "torch": torch.__version__.partition("+")[0],
-    "matplotlib": drawn_with,
+    "torch": installed("torch"),
+    "matplotlib": installed("matplotlib"),
     "platform": f"{{platform.system()}} {{platform.machine()}}",
     "device": name,
-    "count": torch.accelerator.device_count() if KIND != "cpu" else os.cpu_count(),
+    "count": count,
 }}))
 """
 
