@@ -44,8 +44,8 @@ def check(project: Project, required: tuple[str, ...] = ("cpu",)) -> Report:
         if snippet.full_name in shown:
             continue
         if snippet.kind == "demo":
-            problem = Problem(f"no page shows {snippet.full_name}", snippet.place, f"write `::: {snippet.full_name}` on a page")
-            report.problems.append(problem)
+            fix = f"write `::: {snippet.full_name}` on a page"
+            report.problems.append(Problem(f"no page shows {snippet.full_name}", snippet.place, fix))
         elif snippet.full_name not in used and not _tested(project, snippet):
             fix = "use it in a demo or a test, show it on a page, or remove it"
             report.problems.append(Problem(f"nothing uses {snippet.full_name}", snippet.place, fix))

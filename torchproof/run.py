@@ -106,7 +106,14 @@ class Runner:
             environment["OMP_NUM_THREADS"] = str(threads)
         command = [sys.executable, "-X", "utf8", "-m", "torchproof.worker"]
         self._worker = subprocess.Popen(
-            command, cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+            command,
+            cwd=root,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            # Ctrl-C is for pytest, which then ends the worker.
+            start_new_session=True,
         )
 
     def __enter__(self) -> Runner:
@@ -119,6 +126,7 @@ class Runner:
         """End the worker and remove everything the programs wrote."""
         if self._worker.stdin:
             self._worker.stdin.close()
+        self._worker.terminate()
         self._worker.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
 

@@ -24,6 +24,7 @@ from torchproof.child import Job, run_job
 OUTPUT_LIMIT = 1_000_000
 # macOS forbids much of its own machinery in a process forked without exec.
 CAN_FORK = sys.platform == "linux"
+_running: list[int] = []
 
 
 @dataclass
@@ -50,6 +51,7 @@ def main() -> None:
     os.set_blocking(wake_write, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, _stop)
     spare: Process | None = None
     for line in sys.stdin:
         request = json.loads(line)
@@ -66,6 +68,15 @@ def main() -> None:
             spare = fork_waiting()
         answers.write(json.dumps(Watch(job, process, wake_read).run()) + "\n")
         answers.flush()
+    os._exit(0)  # Nothing here needs the time that an interpreter with torch takes to shut down.
+
+
+def _stop(*_: object) -> None:
+    """Asked to end: take the running program along."""
+    for pid in _running:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    os._exit(1)
 
 
 def preload(modules: list[str]) -> None:
@@ -107,6 +118,7 @@ def fork_waiting() -> Process:
         os.setsid()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for descriptor, target in ((job, 0), (out_end, 1), (err_end, 2)):
             os.dup2(descriptor, target)
         os.closerange(3, 256)
@@ -147,9 +159,11 @@ class Watch:
                 os.set_blocking(pipe, False)
                 selector.register(pipe, selectors.EVENT_READ)
                 sinks[pipe] = files.enter_context((Path(self.job.scratch) / name).open("wb"))
+            _running.append(self.process.pid)
             status = self._wait(selector, sinks)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
+            _running.clear()
             for pipe, sink in sinks.items():
                 while self.size <= OUTPUT_LIMIT and self._drain(pipe, sink):
                     pass

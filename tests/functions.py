@@ -1,0 +1,40 @@
+"""Call demos as what they are, functions, each in a fork of one process: `python tests/functions.py module name...`.
+
+Prints a JSON object: the name of each demo to what it printed, or to its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+
+def call(module: str, name: str) -> str:
+    """Output of one demo, called in a process and an empty directory of its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "printed"
+        (Path(directory) / "cwd").mkdir()
+        pid = os.fork()
+        if pid == 0:
+            os.chdir(Path(directory) / "cwd")
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), 1)
+            try:
+                getattr(importlib.import_module(f"snippets.{module}"), name)()
+            except BaseException:
+                traceback.print_exc(file=sys.stdout)
+            sys.stdout.flush()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        return path.read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    importlib.import_module(f"snippets.{sys.argv[1]}")
+    print(json.dumps({name: call(sys.argv[1], name) for name in sys.argv[2:]}))
