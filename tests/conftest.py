@@ -50,12 +50,16 @@ class Sandbox:
     def records(self) -> dict[str, bytes]:
         """Every byte of the records, to see that nothing changed."""
         folder = self.root / "docs" / "records"
-        return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock"}
+        return {
+            str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock"
+        }
 
 
 def make_sandbox(root: Path) -> Sandbox:
     sandbox = Sandbox(root)
-    sandbox.write("pyproject.toml", '[tool.pytest.ini_options]\naddopts = ["-p", "torchproof.plugin", "-p", "no:hypothesispytest"]\n')
+    sandbox.write(
+        "pyproject.toml", '[tool.pytest.ini_options]\naddopts = ["-p", "torchproof.plugin", "-p", "no:hypothesispytest"]\n'
+    )
     sandbox.write("snippets/__init__.py", "")
     sandbox.write(
         "mkdocs.yml",

@@ -65,7 +65,9 @@ def main() -> int:
             failed += 1
             print(f"{snippet.full_name}: {verdict}")
     ran = sum(not excuse(s) for s in snippets)
-    print(f"{ran - failed} of {ran} programs run alone as the page says, {len(snippets) - ran} cannot run here, {time.perf_counter() - start:.0f} s")
+    print(
+        f"{ran - failed} of {ran} programs run alone as the page says, {len(snippets) - ran} cannot run here, {time.perf_counter() - start:.0f} s"
+    )
     return 1 if failed else 0
 
 

@@ -13,7 +13,9 @@ from torchproof.compare import same_output
 from torchproof.project import Project
 
 
-def test_every_copy_button_of_the_storage_page_gives_a_program_that_prints_what_the_page_shows(browser: Any, site_url: str) -> None:
+def test_every_copy_button_of_the_storage_page_gives_a_program_that_prints_what_the_page_shows(
+    browser: Any, site_url: str
+) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
     page.goto(site_url + "learn/storage/")

@@ -41,7 +41,11 @@ REFUSED = {
     "another name": ("from snippets.other import thing as item\n", 2, "imported as a whole or under another name"),
     "missing module": ("from snippets.nowhere import thing\n", 2, "there is no snippet module snippets/nowhere.py"),
     "missing name": ("from snippets.other import nothing\n", 2, "snippets/other.py defines no nothing"),
-    "unknown mark": ('import pytest\n@pytest.mark.gpu\ndef demo():\n    """Show."""\n    print(1)\n', 3, "there is no mark gpu"),
+    "unknown mark": (
+        'import pytest\n@pytest.mark.gpu\ndef demo():\n    """Show."""\n    print(1)\n',
+        3,
+        "there is no mark gpu",
+    ),
     "mark without reason": (
         'import pytest\n@pytest.mark.cpu_only\ndef demo():\n    """Show."""\n    print(1)\n',
         3,

@@ -33,7 +33,10 @@ def output(source: str) -> str:
 
 
 def test_takes_what_it_uses_and_nothing_else(sandbox: Sandbox) -> None:
-    sandbox.write("snippets/shapes.py", '"""Shapes."""\nimport math\n\nSIDES = 4\nOTHER = math.e\n\n\ndef area(side):\n    """Area."""\n    return side**2 * SIDES / 4\n')
+    sandbox.write(
+        "snippets/shapes.py",
+        '"""Shapes."""\nimport math\n\nSIDES = 4\nOTHER = math.e\n\n\ndef area(side):\n    """Area."""\n    return side**2 * SIDES / 4\n',
+    )
     sandbox.write(
         "snippets/topic.py",
         '''
@@ -157,13 +160,16 @@ at column 0
 
 
 def test_defaults_become_assignments(sandbox: Sandbox) -> None:
-    sandbox.write("snippets/topic.py", '"""T."""\n\n\ndef demo(size: int = 3, *, name="n"):\n    """Show."""\n    print(size, name)\n')
+    sandbox.write(
+        "snippets/topic.py", '"""T."""\n\n\ndef demo(size: int = 3, *, name="n"):\n    """Show."""\n    print(size, name)\n'
+    )
     assert program(sandbox).source == "size = 3\nname = 'n'\nprint(size, name)\n"
 
 
 def test_a_program_that_starts_processes_is_guarded(sandbox: Sandbox) -> None:
     sandbox.write(
-        "snippets/topic.py", '"""T."""\nimport pytest\n\n\n@pytest.mark.spawns\ndef demo():\n    """Show."""\n    for n in range(2):\n        print(n)\n'
+        "snippets/topic.py",
+        '"""T."""\nimport pytest\n\n\n@pytest.mark.spawns\ndef demo():\n    """Show."""\n    for n in range(2):\n        print(n)\n',
     )
     assert program(sandbox).source == 'if __name__ == "__main__":\n    for n in range(2):\n        print(n)\n'
 
@@ -288,7 +294,9 @@ def test_random_programs_do_what_the_function_does(pair: tuple[str, str]) -> Non
     assert output(built.source) == printed.getvalue()
     # Nothing is there for nothing: without any one of its definitions or imports the program fails.
     tree = ast.parse(built.source)
-    needed = [n for n in tree.body if isinstance(n, ast.Import | ast.FunctionDef | ast.ClassDef) and getattr(n, "name", "") != "inner"]
+    needed = [
+        n for n in tree.body if isinstance(n, ast.Import | ast.FunctionDef | ast.ClassDef) and getattr(n, "name", "") != "inner"
+    ]
     for node in needed:
         without = ast.Module([n for n in tree.body if n is not node], [])
         with pytest.raises(NameError):

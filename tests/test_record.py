@@ -166,7 +166,11 @@ def test_damaged_records_are_named(recorded: Sandbox) -> None:
     for damage, text in damages.items():
         path.write_text(text)
         before = recorded.records()
-        for command in (recorded.pytest("snippets/topic.py"), recorded.pytest("snippets/topic.py", "--record"), recorded.torchproof("check")):
+        for command in (
+            recorded.pytest("snippets/topic.py"),
+            recorded.pytest("snippets/topic.py", "--record"),
+            recorded.torchproof("check"),
+        ):
             assert command.returncode == 1, damage
             told = command.stdout + command.stderr
             assert "topic.json:" in told, damage
@@ -275,7 +279,10 @@ def test_a_broken_snippet_is_a_collection_error_without_our_traceback(recorded: 
 
 
 def test_a_test_gets_the_final_namespace(recorded: Sandbox) -> None:
-    recorded.write("snippets/topic.py", '"""T."""\nimport torch\n\n\ndef demo():\n    """Show."""\n    column = torch.ones(3, 1)\n    print(column.shape)\n')
+    recorded.write(
+        "snippets/topic.py",
+        '"""T."""\nimport torch\n\n\ndef demo():\n    """Show."""\n    column = torch.ones(3, 1)\n    print(column.shape)\n',
+    )
     recorded.write(
         "snippets/test_topic.py",
         """

@@ -58,7 +58,7 @@ def measures():
     """Show."""
     print(0.5)
 '''
-PAGE = '''
+PAGE = """
 ---
 description: A page.
 ---
@@ -88,7 +88,7 @@ Text.
 ```text
 ::: snippets.topic.inside_a_fence
 ```
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,14 @@ def clipboard(text: str) -> str:
 
 
 def test_every_directive_is_one_element(page: str) -> None:
-    assert re.findall(r'data-snippet="snippets\.topic\.(\w+)"', page) == ["demo", "draws", "raises", "on_cpu", "measures", "Shape"]
+    assert re.findall(r'data-snippet="snippets\.topic\.(\w+)"', page) == [
+        "demo",
+        "draws",
+        "raises",
+        "on_cpu",
+        "measures",
+        "Shape",
+    ]
     assert "::: snippets.topic.inside_a_fence" in page
 
 
@@ -207,19 +214,69 @@ def change_module(old: str, new: str) -> object:
 
 RECORD = "docs/records/cpu/topic.json"
 BROKEN = {
-    "unknown snippet": (change_page("topic.demo", "topic.demi"), 7, "there is no snippet snippets.topic.demi", "did you mean snippets.topic.demo"),
-    "stale record": (change_module("SIZE = 3", "SIZE = 4"), 7, "the record of snippets.topic.demo is stale", "pytest snippets/topic.py::demo --record"),
-    "missing record": (lambda s: (s.root / RECORD).unlink(), 7, "snippets.topic.demo has no record on the cpu", "pytest snippets/topic.py::demo --record"),
-    "damaged record": (lambda s: (s.root / RECORD).write_text("{"), 7, "the record is not valid JSON", "pytest snippets/topic.py --record"),
-    "lost figure": (lambda s: next(s.root.glob("docs/records/cpu/topic/*.svg")).unlink(), 12, "a recorded figure is missing", "--record"),
-    "failed": (change_module("@pytest.mark.raises(ValueError)\n", ""), 15, "one says that it raises, the other does not", "--record"),
-    "no alt text": (change_page('    alt: A line that "rises" from 1 to 2\n', ""), 12, "draws 1 figures and the block has 0 alt texts", "alt:"),
+    "unknown snippet": (
+        change_page("topic.demo", "topic.demi"),
+        7,
+        "there is no snippet snippets.topic.demi",
+        "did you mean snippets.topic.demo",
+    ),
+    "stale record": (
+        change_module("SIZE = 3", "SIZE = 4"),
+        7,
+        "the record of snippets.topic.demo is stale",
+        "pytest snippets/topic.py::demo --record",
+    ),
+    "missing record": (
+        lambda s: (s.root / RECORD).unlink(),
+        7,
+        "snippets.topic.demo has no record on the cpu",
+        "pytest snippets/topic.py::demo --record",
+    ),
+    "damaged record": (
+        lambda s: (s.root / RECORD).write_text("{"),
+        7,
+        "the record is not valid JSON",
+        "pytest snippets/topic.py --record",
+    ),
+    "lost figure": (
+        lambda s: next(s.root.glob("docs/records/cpu/topic/*.svg")).unlink(),
+        12,
+        "a recorded figure is missing",
+        "--record",
+    ),
+    "failed": (
+        change_module("@pytest.mark.raises(ValueError)\n", ""),
+        15,
+        "one says that it raises, the other does not",
+        "--record",
+    ),
+    "no alt text": (
+        change_page('    alt: A line that "rises" from 1 to 2\n', ""),
+        12,
+        "draws 1 figures and the block has 0 alt texts",
+        "alt:",
+    ),
     "highlight nowhere": (change_page("highlight: print(name", "highlight: print(nam3"), 7, "occurs nowhere", "occurs once"),
     "highlight twice": (change_page("highlight: print(name", "highlight: name"), 7, "occurs 3 times", "occurs once"),
-    "unknown option": (change_page("highlight: print(name", "hide: all"), 7, "'hide: all' is no option of a block", "use alt or highlight"),
+    "unknown option": (
+        change_page("highlight: print(name", "hide: all"),
+        7,
+        "'hide: all' is no option of a block",
+        "use alt or highlight",
+    ),
     "fenced python": (change_page("```text", "```python"), 27, "a fenced Python block", "write the code as a demo"),
-    "fenced with options": (change_page("```text", '``` { .py title="x" }'), 27, "a fenced Python block", "write the code as a demo"),
-    "name found nowhere": (change_module("print(name, Shape", "print(nome, Shape"), 7, "the name nome is found nowhere", "import or define it"),
+    "fenced with options": (
+        change_page("```text", '``` { .py title="x" }'),
+        27,
+        "a fenced Python block",
+        "write the code as a demo",
+    ),
+    "name found nowhere": (
+        change_module("print(name, Shape", "print(nome, Shape"),
+        7,
+        "the name nome is found nowhere",
+        "import or define it",
+    ),
 }
 
 
@@ -233,7 +290,10 @@ def test_stops_the_strict_build_with_line_and_remedy(case: str, pages: Sandbox) 
     assert what in strict.stderr
     assert remedy in strict.stderr
     assert "Traceback" not in strict.stderr
-    assert not (pages.root / "site/learn/topic/index.html").exists() or "tp-problem" in (pages.root / "site/learn/topic/index.html").read_text()
+    assert (
+        not (pages.root / "site/learn/topic/index.html").exists()
+        or "tp-problem" in (pages.root / "site/learn/topic/index.html").read_text()
+    )
     # While writing, the page shows the same in place of the block.
     assert pages.mkdocs().returncode == 0
     page = (pages.root / "site/learn/topic/index.html").read_text()
@@ -246,7 +306,9 @@ def test_stops_the_strict_build_with_line_and_remedy(case: str, pages: Sandbox) 
 
 
 def test_works_in_any_markdown_host(original: Sandbox) -> None:
-    host = Markdown(extensions=["torchproof.extension"], extension_configs={"torchproof.extension": {"root": str(original.root)}})
+    host = Markdown(
+        extensions=["torchproof.extension"], extension_configs={"torchproof.extension": {"root": str(original.root)}}
+    )
     rendered = host.convert("Text.\n\n::: snippets.topic.demo\n\nMore.")
     assert 'data-snippet="snippets.topic.demo"' in rendered
     assert rendered.startswith("<p>Text.</p>")
@@ -267,7 +329,9 @@ def test_a_formula_becomes_mathml_and_a_bad_one_is_named(pages: Sandbox) -> None
 
 def test_check_names_what_nobody_shows_and_what_belongs_to_nothing(pages: Sandbox) -> None:
     assert pages.torchproof("check").stdout == "cpu: 6 fresh\n"
-    pages.write("docs/learn/topic.md", PAGE.replace("::: snippets.topic.raises\n", "").replace("::: snippets.topic.Shape\n", ""))
+    pages.write(
+        "docs/learn/topic.md", PAGE.replace("::: snippets.topic.raises\n", "").replace("::: snippets.topic.Shape\n", "")
+    )
     shutil.copy(pages.root / RECORD, pages.root / "docs/records/cpu/gone.json")
     record = json.loads((pages.root / RECORD).read_text())
     record["snippets"]["forgotten"] = record["snippets"]["demo"]

@@ -48,7 +48,11 @@ CASES = {
     "prints": ("", 'print("fine")', ""),
     "raises": ("", 'raise ValueError("bad shape")', "it raised ValueError: bad shape"),
     "expected": ('@pytest.mark.raises(ValueError, match="bad")', 'raise ValueError("bad shape")', ""),
-    "expected_other": ("@pytest.mark.raises(TypeError)", 'raise ValueError("bad shape")', "it should have raised TypeError; it raised ValueError"),
+    "expected_other": (
+        "@pytest.mark.raises(TypeError)",
+        'raise ValueError("bad shape")',
+        "it should have raised TypeError; it raised ValueError",
+    ),
     "expected_none": ("@pytest.mark.raises(TypeError)", "print(1)", "it should have raised TypeError, and raised nothing"),
     "expected_message": (
         '@pytest.mark.raises(ValueError, match="good")',
@@ -87,7 +91,11 @@ CASES = {
     ),
     "is_alone": ("", "print(sorted(os.listdir()))\n    Path('left.txt').write_text('x')", ""),
     "is_alone_again": ("", "print(sorted(os.listdir()))\n    Path('left.txt').write_text('x')", ""),
-    "changes_state": ("", "torch.set_default_dtype(torch.float64)\n    os.environ['LEAK'] = '1'\n    print(torch.ones(1).dtype)", ""),
+    "changes_state": (
+        "",
+        "torch.set_default_dtype(torch.float64)\n    os.environ['LEAK'] = '1'\n    print(torch.ones(1).dtype)",
+        "",
+    ),
     "sees_no_state": ("", "print(torch.ones(1).dtype, os.environ.get('LEAK'))", ""),
     "leaves_a_child": ("", "subprocess.Popen(['sleep', '600'])\n    print('gone')", ""),
     "joins_threads": ("", "threading.Thread(target=lambda: (time.sleep(0.1), print('late'))).start()", ""),

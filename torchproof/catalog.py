@@ -232,7 +232,9 @@ def _read_snippet(module: Module, node: Definition) -> Snippet:
     docstring = ast.get_docstring(node)
     if not docstring:
         raise Problem(
-            f"{node.name} has no docstring", place, "add one whose first line says what it shows, or name it with a leading underscore"
+            f"{node.name} has no docstring",
+            place,
+            "add one whose first line says what it shows, or name it with a leading underscore",
         )
     marks = {mark.name: mark for mark in (read_mark(d, module.place(d)) for d in node.decorator_list if is_mark(d))}
     kind: Literal["demo", "definition"] = "demo" if _is_demo(node) else "definition"

@@ -18,7 +18,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     checker = commands.add_parser("check", help="say what is fresh, stale, missing or failed, and what no page shows")
     checker.add_argument(
-        "--require", action="append", choices=DEVICES, help="a device whose records must all be there (default: cpu; repeatable)"
+        "--require",
+        action="append",
+        choices=DEVICES,
+        help="a device whose records must all be there (default: cpu; repeatable)",
     )
     printer = commands.add_parser("program", help="print the program of a snippet")
     printer.add_argument("name", help="its import path, such as snippets.storage.transpose_is_a_view")

@@ -35,7 +35,7 @@ class TorchproofExtension(Extension):
         }
         super().__init__(**kwargs)
 
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802, the name is Python-Markdown's
+    def extendMarkdown(self, md: Markdown) -> None:
         """Run right after Python-Markdown's own tidying of white space (30), before fenced code (25) and HTML (20)."""
         root = Path(self.getConfig("root")).resolve()
         blocks = _Blocks(md, root, self.getConfig("repository"), self.getConfig("use_directory_urls"))
@@ -107,6 +107,6 @@ def _project(root: Path) -> Project:
     return _projects[root][1]
 
 
-def makeExtension(**kwargs: Any) -> TorchproofExtension:  # noqa: N802, the name is Python-Markdown's
+def makeExtension(**kwargs: Any) -> TorchproofExtension:
     """What Python-Markdown calls when the extension is named by its module."""
     return TorchproofExtension(**kwargs)

@@ -22,7 +22,7 @@ _FORMULA = re.compile(r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?
 class MathExtension(Extension):
     """Turns formulas into MathML; it has no options."""
 
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802, the name is Python-Markdown's
+    def extendMarkdown(self, md: Markdown) -> None:
         """Run after everything that puts stored HTML back into the page."""
         md.postprocessors.register(_Formulas(md), "torchproof-math", -10)
 
@@ -41,6 +41,6 @@ def _mathml(found: re.Match[str]) -> str:
         return f'<code class="tp-problem">{escape(tex)}</code>'
 
 
-def makeExtension(**kwargs: Any) -> MathExtension:  # noqa: N802, the name is Python-Markdown's
+def makeExtension(**kwargs: Any) -> MathExtension:
     """What Python-Markdown calls when the extension is named by its module."""
     return MathExtension(**kwargs)

@@ -73,7 +73,9 @@ def scan(lines: list[str]) -> Iterator[Directive | Forbidden]:
             while index < len(lines) and lines[index].startswith(prefix):
                 option = _OPTION.match(lines[index][len(prefix) :])
                 if option is None or option["key"] not in OPTIONS:
-                    faults.append(Forbidden(index, f"{lines[index].strip()!r} is no option of a block", f"use {' or '.join(OPTIONS)}"))
+                    faults.append(
+                        Forbidden(index, f"{lines[index].strip()!r} is no option of a block", f"use {' or '.join(OPTIONS)}")
+                    )
                 else:
                     options.setdefault(option["key"], []).append(option["value"])
                 index += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import runpy
 import shutil
 import sys
@@ -13,66 +12,15 @@ from typing import Any
 
 import pytest
 
-from torchproof.catalog import PACKAGE, Catalog, Snippet
+from torchproof.catalog import PACKAGE, Snippet
 from torchproof.compare import difference
 from torchproof.marks import MARKS
 from torchproof.problems import Problem
-from torchproof.program import Program, Programs
-from torchproof.record import DEVICES, Record, Run, mismatch, record_path, store
-from torchproof.run import Outcome, Runner
-
-SESSION = pytest.StashKey["Session"]()
-_PROPERTY = "torchproof run"
-
-
-class Session:
-    """What one pytest process shares: the catalog, the programs, and the processes that run them."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.root = config.rootpath
-        self.recording = bool(config.getoption("--record"))
-        self.catalog = Catalog.load(self.root)
-        self.programs = Programs(self.catalog)
-        self.devices: list[str] = [config.getoption("--device")] if config.getoption("--device") else _devices_here()
-        self._runners: dict[tuple[str, int], Runner] = {}
-        self._environments: dict[str, dict[str, Any]] = {}
-        self._records: dict[Path, Record] = {}
-        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-        self._threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
-
-    def prepare(self, items: Iterable[SnippetItem]) -> None:
-        """Start a worker for each device of the items, and have it import what they import."""
-        by_device: dict[str, list[Program]] = {}
-        for item in items:
-            by_device.setdefault(item.device, []).append(item.program)
-        for device, programs in by_device.items():
-            for seed in (1, 2) if self.recording else (1,):
-                self.runner(device, seed).preload(programs)
-
-    def runner(self, device: str, seed: int = 1) -> Runner:
-        """The runner of a device; one with another hash seed for the second run of a recording."""
-        key = (device, seed)
-        if key not in self._runners:
-            self._runners[key] = Runner(self.root, device, seed, self._threads)
-        return self._runners[key]
-
-    def environment(self, device: str) -> dict[str, Any]:
-        """Versions and device, asked once."""
-        if device not in self._environments:
-            self._environments[device] = self.runner(device).environment()
-        return self._environments[device]
-
-    def record(self, device: str, module: str) -> Record:
-        """The module's record as committed, read once."""
-        path = record_path(self.root, device, module)
-        if path not in self._records:
-            self._records[path] = Record.load(path)
-        return self._records[path]
-
-    def close(self) -> None:
-        """End the workers."""
-        for runner in self._runners.values():
-            runner.close()
+from torchproof.program import Program
+from torchproof.record import DEVICES, Run, mismatch
+from torchproof.recorder import PROPERTY, Recorder
+from torchproof.run import Outcome
+from torchproof.session import SESSION, Session
 
 
 class SnippetFile(pytest.File):
@@ -141,7 +89,7 @@ class SnippetItem(pytest.Item):
             self._same_twice(run, second)
         # Sent along with the report: under xdist the process that started the run is the one that writes.
         told = {**asdict(run), "device": self.device, "module": self.snippet.module}
-        self.user_properties.append((_PROPERTY, {"run": told, "environment": self._session.environment(self.device)}))
+        self.user_properties.append((PROPERTY, {"run": told, "environment": self._session.environment(self.device)}))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Our own failures speak for themselves; a traceback of the machinery helps nobody."""
@@ -203,7 +151,9 @@ class SnippetItem(pytest.Item):
         environment = self._session.environment(self.device) if entry.figures else {}
         what = "" if run.measurement else mismatch(record, entry, run, environment)
         if what == "output":
-            raise Unlike(f"{where} prints something else\n{difference(entry.stdout, run.stdout)}\n    to accept it: {self._accept}")
+            raise Unlike(
+                f"{where} prints something else\n{difference(entry.stdout, run.stdout)}\n    to accept it: {self._accept}"
+            )
         if what == "exception":
             raise Unlike(f"{where} raises {run.exception}, not {entry.exception}\n    to accept it: {self._accept}")
         if what:
@@ -215,7 +165,9 @@ class SnippetItem(pytest.Item):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--device` and `--record`."""
     group = parser.getgroup("torchproof", "snippets")
-    group.addoption("--device", choices=DEVICES, help="run the programs there (default: the CPU, and an accelerator if there is one)")
+    group.addoption(
+        "--device", choices=DEVICES, help="run the programs there (default: the CPU, and an accelerator if there is one)"
+    )
     group.addoption("--record", action="store_true", help="write docs/records/<device>/ from what the programs do")
 
 
@@ -252,54 +204,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if isinstance(item, SnippetItem)]
     is_xdist_controller = session.config.pluginmanager.hasplugin("dsession")
     if items and not session.config.option.collectonly and not is_xdist_controller:
-        session.config.stash[SESSION].prepare(items)
-
-
-class Recorder:
-    """Gathers the runs of all processes and writes the records once, when everything has run."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.runs: dict[tuple[str, str], list[Run]] = {}
-        self.environments: dict[str, dict[str, Any]] = {}
-        self.written: list[str] = []
-        self.problems: list[Problem] = []
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the run out of the report of a test that passed."""
-        if report.when != "call" or not report.passed:
-            return
-        for told in (value for name, value in report.user_properties if name == _PROPERTY):
-            assert isinstance(told, dict)
-            fields = dict(told["run"])
-            device, module = fields.pop("device"), fields.pop("module")
-            fields["figures"] = tuple(fields["figures"])
-            self.environments[device] = told["environment"]
-            self.runs.setdefault((device, module), []).append(Run(**fields))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write what was gathered; an interrupted run writes nothing."""
-        if not self.session.recording or session.exitstatus == pytest.ExitCode.INTERRUPTED:
-            return
-        for (device, module), runs in sorted(self.runs.items()):
-            snippets = self.session.catalog.modules[module].snippets
-            known = {n for n, s in snippets.items() if device == "cpu" or "cpu_only" not in s.marks}
-            try:
-                if store(self.session.root, device, module, self.environments[device], runs, known):
-                    self.written.append(str(record_path(self.session.root, device, module).relative_to(self.session.root)))
-            except (Problem, OSError) as problem:
-                self.problems.append(problem if isinstance(problem, Problem) else Problem(f"the record of {module} cannot be written: {problem}"))
-        if self.problems:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say what was written, and what could not be."""
-        if self.session.recording:
-            terminalreporter.section("records")
-            terminalreporter.write_line("\n".join(self.written) or "no record changed")
-            for problem in self.problems:
-                terminalreporter.write_line(str(problem), red=True)
+        session.config.stash[SESSION].prepare((item.device, item.program) for item in items)
 
 
 @pytest.fixture
@@ -317,13 +222,3 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
         return runpy.run_path(str(path), run_name="__main__")
 
     return run_program
-
-
-def _devices_here() -> list[str]:
-    """The CPU, and the accelerator if there is one; torch is asked only where a driver shows itself."""
-    if not (os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/nvidia0") or sys.platform == "darwin"):
-        return ["cpu"]
-    import torch
-
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    return ["cpu", accelerator.type] if accelerator and accelerator.type in DEVICES else ["cpu"]

@@ -76,7 +76,9 @@ class _Parts:
         """One name has one meaning in a program, since all of it shares one namespace."""
         known, where = self.meanings.setdefault(name, (meaning, place))
         if known != meaning:
-            raise Problem(f"{name} means two different things in this program: here and at {where}", place, "rename one of them")
+            raise Problem(
+                f"{name} means two different things in this program: here and at {where}", place, "rename one of them"
+            )
 
 
 class Programs:

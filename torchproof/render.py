@@ -99,9 +99,10 @@ def _head(program: Program) -> str:
     snippet = program.snippet
     lines = program.source.count("\n")
     text = escape(program.source).replace("\n", "&#10;")
+    label = f"Copy program ({lines} line{'s' * (lines > 1)})"
     return (
         f'<div class="tp-head"><a class="tp-name" href="#{snippet.module}.{snippet.name}">{snippet.name}</a>'
-        f'<button type="button" class="tp-copy" data-clipboard-text="{text}">Copy program ({lines} line{"s" * (lines > 1)})</button></div>'
+        f'<button type="button" class="tp-copy" data-clipboard-text="{text}">{label}</button></div>'
     )
 
 

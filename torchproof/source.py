@@ -18,9 +18,7 @@ def statement_text(module: Module, statement: ast.stmt) -> str:
     """A top-level statement as it stands: with the comment lines right above it, without pytest marks."""
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     first = min([statement.lineno, *(d.lineno for d in decorators)])
-    dropped = {
-        line for d in decorators if is_mark(d) for line in range(d.lineno, (d.end_lineno or d.lineno) + 1)
-    }
+    dropped = {line for d in decorators if is_mark(d) for line in range(d.lineno, (d.end_lineno or d.lineno) + 1)}
     while first > 1 and module.lines[first - 2].startswith("#"):
         first -= 1
     numbers = range(first, (statement.end_lineno or first) + 1)

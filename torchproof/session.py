@@ -1,0 +1,78 @@
+"""What one pytest process shares while it runs snippets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torchproof.catalog import Catalog
+from torchproof.program import Program, Programs
+from torchproof.record import DEVICES, Record, record_path
+from torchproof.run import Runner
+
+SESSION = pytest.StashKey["Session"]()
+
+
+class Session:
+    """What one pytest process shares: the catalog, the programs, and the processes that run them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.root = config.rootpath
+        self.recording = bool(config.getoption("--record"))
+        self.catalog = Catalog.load(self.root)
+        self.programs = Programs(self.catalog)
+        self.devices: list[str] = [config.getoption("--device")] if config.getoption("--device") else _devices_here()
+        self._runners: dict[tuple[str, int], Runner] = {}
+        self._environments: dict[str, dict[str, Any]] = {}
+        self._records: dict[Path, Record] = {}
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        self._threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
+
+    def prepare(self, items: Iterable[tuple[str, Program]]) -> None:
+        """Start a worker for each device that is to run a program, and have it import what they import."""
+        by_device: dict[str, list[Program]] = {}
+        for device, program in items:
+            by_device.setdefault(device, []).append(program)
+        for device, programs in by_device.items():
+            for seed in (1, 2) if self.recording else (1,):
+                self.runner(device, seed).preload(programs)
+
+    def runner(self, device: str, seed: int = 1) -> Runner:
+        """The runner of a device; one with another hash seed for the second run of a recording."""
+        key = (device, seed)
+        if key not in self._runners:
+            self._runners[key] = Runner(self.root, device, seed, self._threads)
+        return self._runners[key]
+
+    def environment(self, device: str) -> dict[str, Any]:
+        """Versions and device, asked once."""
+        if device not in self._environments:
+            self._environments[device] = self.runner(device).environment()
+        return self._environments[device]
+
+    def record(self, device: str, module: str) -> Record:
+        """The module's record as committed, read once."""
+        path = record_path(self.root, device, module)
+        if path not in self._records:
+            self._records[path] = Record.load(path)
+        return self._records[path]
+
+    def close(self) -> None:
+        """End the workers."""
+        for runner in self._runners.values():
+            runner.close()
+
+
+def _devices_here() -> list[str]:
+    """The CPU, and the accelerator if there is one; torch is asked only where a driver shows itself."""
+    if not (os.path.exists("/dev/nvidiactl") or os.path.exists("/dev/nvidia0") or sys.platform == "darwin"):
+        return ["cpu"]
+    import torch
+
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return ["cpu", accelerator.type] if accelerator and accelerator.type in DEVICES else ["cpu"]
