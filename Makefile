@@ -20,7 +20,6 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "Torchproof needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Installing torch and the tools into .venv (about 6 GB, once)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip --constraint constraints.txt
 	$(BIN)/python -m pip install --progress-bar off --constraint constraints.txt --editable '.[site,test]'
 	@touch $@
 
@@ -37,7 +36,7 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/torchproof check
-	$(BIN)/pytest -n auto snippets tests
+	$(BIN)/pytest -n auto --dist loadscope -p randomly snippets tests
 
 record: $(STAMP)
 	$(BIN)/pytest -n auto snippets --device cpu --record

@@ -147,6 +147,8 @@ def test_the_button_holds_the_whole_program(page: str, original: Sandbox) -> Non
         assert f"Copy program ({program.count(chr(10))} line" in text
         assert (original.root / f"site/programs/topic/{name}.py").read_text() == program
         assert f'href="../../programs/topic/{name}.py"' in text
+        assert 'href="../../programs/topic.py"' in text
+    assert (original.root / "site/programs/topic.py").read_text() == (original.root / "snippets/topic.py").read_text()
 
 
 def test_the_shown_code_is_a_part_of_the_program(page: str) -> None:
@@ -313,6 +315,13 @@ def test_works_in_any_markdown_host(original: Sandbox) -> None:
     assert 'data-snippet="snippets.topic.demo"' in rendered
     assert rendered.startswith("<p>Text.</p>")
     assert rendered.endswith("<p>More.</p>")
+
+
+def test_the_source_is_linked_where_the_repository_is_known(original: Sandbox) -> None:
+    settings = {"root": str(original.root), "repository": "https://git.example/torchproof/"}
+    host = Markdown(extensions=["torchproof.extension"], extension_configs={"torchproof.extension": settings})
+    line = MODULE[: MODULE.index("def demo")].lstrip("\n").count("\n") + 1
+    assert f"https://git.example/torchproof/blob/main/snippets/topic.py#L{line}" in host.convert("::: snippets.topic.demo")
 
 
 def test_a_formula_becomes_mathml_and_a_bad_one_is_named(pages: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Put every program where the site serves it: `docs/programs/<module>/<name>.py`."""
+"""Put every program where the site serves it, `docs/programs/<module>/<name>.py`, and beside them the modules they come from."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def publish(project: Project) -> tuple[int, list[Problem]]:
     folder = project.root / "docs" / "programs"
     wanted = set()
     problems = list(project.catalog.problems)
+    for module in project.catalog.modules.values():
+        path = folder / f"{module.name}.py"
+        write_if_changed(path, module.source)
+        wanted.add(path)
+    count = 0
     for snippet in project.catalog.snippets():
         try:
             source = project.program(snippet).source
@@ -25,7 +30,8 @@ def publish(project: Project) -> tuple[int, list[Problem]]:
         path = folder / snippet.module / f"{snippet.name}.py"
         write_if_changed(path, source)
         wanted.add(path)
+        count += 1
     for path in folder.rglob("*.py"):
         if path not in wanted:
             path.unlink()
-    return len(wanted), problems
+    return count, problems

@@ -21,7 +21,7 @@ class Renderer:
 
     Args:
         project: Where programs and records come from.
-        repository: Address of the repository, for links to the source; "" for none.
+        repository: Address of the repository, for links to the source; "" to link to the module as the site publishes it.
     """
 
     def __init__(self, project: Project, repository: str) -> None:
@@ -60,11 +60,14 @@ class Renderer:
 
     def _foot(self, program: Program, cpu: Standing, gpu: Standing, site_root: str) -> str:
         snippet = program.snippet
-        links = [f'<a href="{site_root}programs/{snippet.module}/{snippet.name}.py" download>Download .py</a>']
+        address = f"{site_root}programs/{snippet.module}.py"
         if self.repository:
             path = snippet.place.path.relative_to(self.project.root).as_posix()
             address = REPOSITORY_FILE.format(repository=self.repository.rstrip("/"), path=path, line=snippet.place.line)
-            links.append(f'<a href="{escape(address)}">Source</a>')
+        links = [
+            f'<a href="{site_root}programs/{snippet.module}/{snippet.name}.py" download>Download .py</a>',
+            f'<a href="{escape(address)}">Source</a>',
+        ]
         where = "".join(f"<span>{escape(text)}</span>" for text in where_it_ran(snippet, cpu, gpu))
         return f'<div class="tp-foot"><span class="tp-where">{where}</span><span class="tp-links">{"".join(links)}</span></div>'
 
