@@ -22,7 +22,12 @@ def draw_cells(tensor, ax, read):
     """Draw the storage of a tensor as a strip of numbered cells, those that are read in gray."""
     cells = storage_cells(tensor).tolist()
     fills = [("0.5", 0.3) if number in read else "none" for number in range(len(cells))]
-    ax.broken_barh([(n - 0.5, 1) for n in range(len(cells))], (-0.5, 1), facecolors=fills, edgecolors="0.5")
+    ax.broken_barh(
+        [(n - 0.5, 1) for n in range(len(cells))],
+        (-0.5, 1),
+        facecolors=fills,
+        edgecolors="0.5",
+    )
     for number, value in enumerate(cells):
         ax.text(number, 0, value, ha="center", va="center", fontsize=8)
     ax.set_xticks(range(len(cells)))
@@ -65,7 +70,12 @@ def draw_address(tensor, index, ax):
 
     cell = 0
     for length, color, label in hops:
-        arc = {"arrowstyle": "->", "color": color, "connectionstyle": "arc3,rad=-0.4", "linewidth": 1.5}
+        arc = {
+            "arrowstyle": "->",
+            "color": color,
+            "connectionstyle": "arc3,rad=-0.4",
+            "linewidth": 1.5,
+        }
         ax.annotate("", (cell + length, 0.55), (cell, 0.55), arrowprops=arc)
         ax.plot([], [], color=color, label=label)
         cell += length

@@ -19,7 +19,9 @@ def shares_storage(left, right):
 def is_row_major(tensor):
     """Whether the elements of a non-empty tensor lie side by side in row-major order."""
     expected = 1
-    for length, stride in zip(reversed(tensor.shape), reversed(tensor.stride()), strict=True):
+    for length, stride in zip(
+        reversed(tensor.shape), reversed(tensor.stride()), strict=True
+    ):
         # A dimension of length 1 never takes a step, so its stride cannot matter.
         if length > 1 and stride != expected:
             return False
@@ -196,7 +198,9 @@ def sliding_windows() -> None:
     plt.show()
 
 
-@pytest.mark.cpu_only("on a GPU the writes race for the shared cells, so the sums are undefined")
+@pytest.mark.cpu_only(
+    "on a GPU the writes race for the shared cells, so the sums are undefined"
+)
 def overlapping_writes_pile_up() -> None:
     """In-place arithmetic on overlapping elements: refused for stride 0, silent for windows."""
     wide = torch.zeros(1).expand(3)
@@ -275,12 +279,16 @@ def contiguous_means_row_major() -> None:
     for name, view in views.items():
         packed = view.contiguous()
         outcome = "itself" if packed is view else "a copy"
-        print(f"{name:12}  stride {view.stride()}  contiguous: {view.is_contiguous()!s:5}  gives {outcome}")
+        print(
+            f"{name:12}  stride {view.stride()}  contiguous: {view.is_contiguous()!s:5}  gives {outcome}"
+        )
         assert view.is_contiguous() == is_row_major(view) == (packed is view)
         assert is_row_major(packed)
         assert torch.equal(packed, view)
 
-    print("cells of grid.t().contiguous():", storage_cells(grid.t().contiguous()).tolist())
+    print(
+        "cells of grid.t().contiguous():", storage_cells(grid.t().contiguous()).tolist()
+    )
 
 
 def view_refuses_to_copy() -> None:
@@ -315,7 +323,9 @@ def reshape_view_or_copy() -> None:
     }
     for name, matrix in matrices.items():
         shared = shares_storage(matrix.reshape(-1), matrix)
-        print(f"{name:12}  size {tuple(matrix.shape)}  stride {matrix.stride()}  {'view' if shared else 'copy'}")
+        print(
+            f"{name:12}  size {tuple(matrix.shape)}  stride {matrix.stride()}  {'view' if shared else 'copy'}"
+        )
         assert shared == rows_merge(matrix)
 
 
@@ -335,7 +345,9 @@ def reshape_drawn() -> None:
 
     assert shares_storage(drawn["grid.reshape(2, 6)"], grid)
     assert not shares_storage(drawn["grid.t().reshape(2, 6)"], grid)
-    assert torch.equal(storage_cells(drawn["grid.t().reshape(2, 6)"]), grid.t().flatten())
+    assert torch.equal(
+        storage_cells(drawn["grid.t().reshape(2, 6)"]), grid.t().flatten()
+    )
 
 
 def small_slice_keeps_storage() -> None:
@@ -386,7 +398,9 @@ def columns_cost_more() -> None:
     torch.manual_seed(0)
     table = torch.rand(2048, 2048)
     rows, columns = list(table), list(table.t())
-    assert torch.allclose(sum(row.sum() for row in rows), sum(column.sum() for column in columns))
+    assert torch.allclose(
+        sum(row.sum() for row in rows), sum(column.sum() for column in columns)
+    )
 
     row_time, column_time = fastest_pass(rows), fastest_pass(columns)
     print(f"rows,    stride {rows[0].stride(0):4}: {row_time:5.1f} ms")
@@ -418,7 +432,12 @@ def solution_reshape_an_expanded_tensor() -> None:
 
     for size in [(10, 100, 4), (1000, 2, 2), (2000, 2)]:
         shaped = tall.reshape(size)
-        print(f"reshape{size}: stride {shaped.stride()}, {shaped.untyped_storage().nbytes()} bytes")
+        print(
+            f"reshape{size}: stride {shaped.stride()}, {shaped.untyped_storage().nbytes()} bytes"
+        )
         assert shares_storage(shaped, bias) == (size != (2000, 2))
 
-    assert tall.reshape(2000, 2).untyped_storage().nbytes() == 1000 * tall.untyped_storage().nbytes()
+    assert (
+        tall.reshape(2000, 2).untyped_storage().nbytes()
+        == 1000 * tall.untyped_storage().nbytes()
+    )

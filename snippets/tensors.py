@@ -19,7 +19,9 @@ def numbers_to_tensors() -> None:
 
     named = {"scalar": scalar, "vector": vector, "matrix": matrix, "batch": batch}
     for name, tensor in named.items():
-        print(f"{name}: ndim {tensor.ndim}, numel {tensor.numel():>2}, shape {tuple(tensor.shape)}")
+        print(
+            f"{name}: ndim {tensor.ndim}, numel {tensor.numel():>2}, shape {tuple(tensor.shape)}"
+        )
         assert tensor.ndim == len(tensor.shape)
         assert tensor.numel() == math.prod(tensor.shape)
     print("dtypes:", vector.dtype, "and", matrix.dtype)
@@ -50,7 +52,9 @@ def create_by_rule() -> None:
     print("dtypes:   ones", ones.dtype, "| full", sevens.dtype, "| arange", steps.dtype)
     assert ones.dtype == torch.float32
     assert steps.max() < 10, "arange leaves the end out"
-    assert points[-1] == 10 and len(points) == 5, "linspace holds the end and counts the points"
+    assert points[-1] == 10 and len(points) == 5, (
+        "linspace holds the end and counts the points"
+    )
 
 
 def random_and_like() -> None:
@@ -70,7 +74,11 @@ def random_and_like() -> None:
     noise = torch.randn_like(template, dtype=torch.float32)
     # Whatever was in this memory before is in it still: its values are never worth printing.
     unfilled = torch.empty_like(template)
-    for name, tensor in {"zeros_like": zeros, "randn_like": noise, "empty_like": unfilled}.items():
+    for name, tensor in {
+        "zeros_like": zeros,
+        "randn_like": noise,
+        "empty_like": unfilled,
+    }.items():
         print(f"{name}: {tuple(tensor.shape)} {tensor.dtype}")
         assert tensor.shape == template.shape
     assert zeros.dtype == template.dtype
@@ -99,7 +107,9 @@ def boxed_versus_buffer() -> None:
     rows = ["list of floats", "float64 tensor", "float32 tensor"]
     values = [references / count, torch.float64.itemsize, buffer.nbytes / count]
     ax.barh(rows[:1], values[:1], color="C1", label="reference")
-    ax.barh(rows[:1], objects / count, left=values[0], color="0.5", label="float object")
+    ax.barh(
+        rows[:1], objects / count, left=values[0], color="0.5", label="float object"
+    )
     ax.barh(rows[1:], values[1:], color="C0", label="element of the buffer")
     ax.invert_yaxis()
     ax.set_xlabel("bytes for each number")
@@ -121,7 +131,10 @@ def elementwise_arithmetic() -> None:
     print("prices > 5:       ", (prices > 5).tolist())
     print("sqrt(prices):     ", torch.sqrt(prices).tolist())
 
-    by_hand = [price * amount for price, amount in zip(prices.tolist(), amounts.tolist(), strict=True)]
+    by_hand = [
+        price * amount
+        for price, amount in zip(prices.tolist(), amounts.tolist(), strict=True)
+    ]
     assert totals.tolist() == by_hand
     assert (prices / 5).dtype == torch.float32
     assert torch.equal(prices * amounts, torch.mul(prices, amounts))
@@ -191,7 +204,8 @@ def boolean_masks() -> None:
 
     message = ""
     try:
-        temperatures > 0 and temperatures < 20
+        both = temperatures > 0 and temperatures < 20
+        print(both)
     except RuntimeError as error:
         message = str(error)
     print("with `and`: RuntimeError:", message)
@@ -293,14 +307,23 @@ def outer_sum() -> None:
         assert table[i, j] == column[i, 0] + row[j]
 
 
-def draw_grid(ax, values: torch.Tensor, original: tuple[int, int], color: str, title: str) -> None:
+def draw_grid(
+    ax, values: torch.Tensor, original: tuple[int, int], color: str, title: str
+) -> None:
     """Draw a matrix as cells; those outside its `original` shape are repeats and drawn pale."""
     for i, j in itertools.product(range(values.shape[0]), range(values.shape[1])):
         repeated = i >= original[0] or j >= original[1]
-        cell = plt.Rectangle((j, i), 0.9, 0.9, color=color, alpha=0.12 if repeated else 0.5, linewidth=0)
+        cell = plt.Rectangle(
+            (j, i), 0.9, 0.9, color=color, alpha=0.12 if repeated else 0.5, linewidth=0
+        )
         ax.add_patch(cell)
         ax.text(j + 0.45, i + 0.45, values[i, j].item(), ha="center", va="center")
-    ax.set(xlim=(-0.1, values.shape[1]), ylim=(values.shape[0], -0.1), aspect="equal", title=title)
+    ax.set(
+        xlim=(-0.1, values.shape[1]),
+        ylim=(values.shape[0], -0.1),
+        aspect="equal",
+        title=title,
+    )
     ax.set_axis_off()
 
 
@@ -319,13 +342,19 @@ def broadcasting_picture() -> None:
     print("row:   ", tuple(row.shape), "stretched to", tuple(tall_row.shape))
 
     fig, axes = plt.subplots(1, 3, figsize=(6.4, 2.2), layout="constrained")
-    draw_grid(axes[0], wide_column, tuple(column.shape), "C0", f"column {tuple(column.shape)}")
+    draw_grid(
+        axes[0], wide_column, tuple(column.shape), "C0", f"column {tuple(column.shape)}"
+    )
     draw_grid(axes[1], tall_row, tuple(row.shape), "C1", f"+  row {tuple(row.shape)}")
-    draw_grid(axes[2], table, tuple(table.shape), "C2", f"=  table {tuple(table.shape)}")
+    draw_grid(
+        axes[2], table, tuple(table.shape), "C2", f"=  table {tuple(table.shape)}"
+    )
     plt.show()
 
 
-def broadcast_shape(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...] | None:
+def broadcast_shape(
+    left: tuple[int, ...], right: tuple[int, ...]
+) -> tuple[int, ...] | None:
     """The shape of a sum of tensors with shapes `left` and `right`, or None where they do not fit."""
     rank = max(len(left), len(right))
     # Shapes are compared from their last axis, so the shorter one gets ones in front.
@@ -339,7 +368,9 @@ def broadcast_shape(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int,
     return tuple(sizes)
 
 
-def shape_of_sum(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...] | None:
+def shape_of_sum(
+    left: tuple[int, ...], right: tuple[int, ...]
+) -> tuple[int, ...] | None:
     """The shape that torch gives the sum, or None where torch refuses to add."""
     try:
         return tuple((torch.zeros(left) + torch.zeros(right)).shape)
@@ -353,7 +384,9 @@ def broadcasting_rules() -> None:
     for left, right in examples:
         print(f"{left} + {right} -> {broadcast_shape(left, right)}")
 
-    shapes = [shape for rank in range(4) for shape in itertools.product(range(3), repeat=rank)]
+    shapes = [
+        shape for rank in range(4) for shape in itertools.product(range(3), repeat=rank)
+    ]
     agreed = refused = 0
     for left, right in itertools.product(shapes, repeat=2):
         expected = shape_of_sum(left, right)
@@ -384,14 +417,19 @@ def reductions_and_keepdim() -> None:
     totals = scores.sum(dim=1, keepdim=True)
     shares = scores / totals
     print("keepdim:   ", tuple(scores.shape), "/", tuple(totals.shape))
-    print("shares:    ", [[round(share, 4) for share in row] for row in shares.tolist()])
+    print(
+        "shares:    ", [[round(share, 4) for share in row] for row in shares.tolist()]
+    )
     torch.testing.assert_close(shares.sum(dim=1), torch.ones(3))
 
     # On a square matrix the forgotten keepdim raises nothing: it divides by the wrong totals.
     square = scores[1:]
     wrong = square / square.sum(dim=1)
     assert torch.equal(wrong[:, 1], square[:, 1] / square[1].sum())
-    print("row sums without keepdim:", [round(total, 4) for total in wrong.sum(dim=1).tolist()])
+    print(
+        "row sums without keepdim:",
+        [round(total, 4) for total in wrong.sum(dim=1).tolist()],
+    )
     assert not torch.allclose(wrong.sum(dim=1), torch.ones(2))
 
 
@@ -491,7 +529,9 @@ def write_into_out() -> None:
 @pytest.mark.own_device
 def born_on_a_device() -> None:
     """A factory puts its tensor on the device that `device=` names."""
-    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    device = torch.accelerator.current_accelerator(
+        check_available=True
+    ) or torch.device("cpu")
     weights = torch.zeros(2, 3, device=device)
     plain = torch.zeros(2, 3)
     print("device=device:", weights.device.type)
@@ -533,7 +573,9 @@ def back_to_python() -> None:
     assert "4 elements" in message
 
 
-@pytest.mark.cpu_only("a tensor on another device is printed together with that device's name")
+@pytest.mark.cpu_only(
+    "a tensor on another device is printed together with that device's name"
+)
 def printing_options() -> None:
     """`set_printoptions` changes what print shows of a tensor, never what the tensor holds."""
     values = torch.tensor([0.001234567, 1.0, 2048.5])

@@ -177,4 +177,4 @@ def test_a_figure_takes_the_color_of_the_page(project: Sandbox, recorded: str) -
     ids = re.findall(r'\bid="([^"]+)"', svg)
     assert ids
     assert all(i.startswith("ends-draws-") for i in ids)
-    assert set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg)) <= set(ids)
+    assert set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg)) == set(ids)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
+from markdown.treeprocessors import Treeprocessor
 
 from torchproof.pages import Forbidden, Page, page_of, scan
 from torchproof.problems import Problem
@@ -40,6 +42,8 @@ class TorchproofExtension(Extension):
         root = Path(self.getConfig("root")).resolve()
         blocks = _Blocks(md, root, self.getConfig("repository"), self.getConfig("use_directory_urls"))
         md.preprocessors.register(blocks, "torchproof", 29)
+        # Before the ids of the page are collected (5).
+        md.treeprocessors.register(_Elements(md, blocks.attributes), "torchproof", 30)
 
 
 class _Blocks(Preprocessor):
@@ -48,8 +52,10 @@ class _Blocks(Preprocessor):
         self.root = root
         self.repository = repository
         self.folders = folders
+        self.attributes: dict[str, dict[str, str]] = {}
 
     def run(self, lines: list[str]) -> list[str]:
+        self.attributes.clear()
         found = list(scan(lines))
         if not found:
             return lines
@@ -67,10 +73,12 @@ class _Blocks(Preprocessor):
             try:
                 for fault in item.faults:
                     raise Problem(fault.what, fix=fault.fix)
-                html = renderer.block(item.name, item.options, self._site_root(known))
+                block = renderer.block(item.name, item.options, self._site_root(known))
+                stored = self.md.htmlStash.store(block.inner_html)
+                self.attributes[stored] = block.attributes
             except Problem as problem:
-                html = self._report(problem, known, item.start)
-            result += ["", item.indent + self.md.htmlStash.store(html), ""]
+                stored = self.md.htmlStash.store(self._report(problem, known, item.start))
+            result += ["", item.indent + stored, ""]
             done = item.stop
         return result + lines[done:]
 
@@ -93,6 +101,21 @@ class _Blocks(Preprocessor):
         if self.folders and path.stem not in ("index", "README"):
             depth += 1
         return "../" * depth
+
+
+class _Elements(Treeprocessor):
+    """Give every block an element of its own in the tree, where hosts look for ids that links may point to."""
+
+    def __init__(self, md: Markdown, attributes: dict[str, dict[str, str]]) -> None:
+        super().__init__(md)
+        self.attributes = attributes
+
+    def run(self, root: Element) -> None:
+        for paragraph in root.iter("p"):
+            attributes = self.attributes.get((paragraph.text or "").strip())
+            if attributes is not None:
+                paragraph.tag = "div"
+                paragraph.attrib.update(attributes)
 
 
 _projects: dict[Path, tuple[object, Project]] = {}

@@ -68,7 +68,15 @@ def _svg(figure: Figure) -> str:
 
 
 def _with_ids(svg: str, prefix: str) -> str:
-    """Several figures share one page: an id may occur once."""
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
-    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
-    return re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', svg)
+    """Keep the ids that something refers to, numbered in order.
+
+    Several figures share a page, where an id may occur once; and matplotlib's ids are digests of exact coordinates,
+    which differ in the last bit between machines.
+    """
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', svg))
+    number = {
+        name: f"{prefix}-{n}" for n, name in enumerate(name for name in re.findall(r'\bid="([^"]+)"', svg) if name in used)
+    }
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{number[m[1]]}"' if m[1] in used else "", svg)
+    svg = re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{number[m[1]]})", svg)
+    return re.sub(r'href="#([^"]+)"', lambda m: f'href="#{number[m[1]]}"', svg)

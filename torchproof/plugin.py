@@ -73,7 +73,7 @@ class SnippetItem(pytest.Item):
             pytest.skip(f"needs the command {marks['needs'].args[0]}, which is not installed here")
         if "gpus" in marks:
             needed = marks["gpus"].args[0]
-            count = 0 if self.device == "cpu" else self._session.environment(self.device)["count"]
+            count = self._session.environment(self.device)["count"] if self.device == "cuda" else 0
             if count < needed:
                 pytest.skip(f"needs {needed} GPU{'s' if needed > 1 else ''}, this run has {count}")
 

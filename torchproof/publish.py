@@ -1,4 +1,4 @@
-"""Put every program where the site serves it, `docs/programs/<module>/<name>.py`, and beside them the modules they come from."""
+"""Put every program, and the module it comes from, where the site serves them: below `docs/programs/`."""
 
 from __future__ import annotations
 

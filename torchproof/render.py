@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 from pygments import highlight
@@ -16,6 +17,14 @@ from torchproof.project import Project, Standing, current
 REPOSITORY_FILE = "{repository}/blob/main/{path}#L{line}"
 
 
+@dataclass(frozen=True)
+class Block:
+    """The one element that a snippet becomes."""
+
+    attributes: dict[str, str]
+    inner_html: str
+
+
 class Renderer:
     """Renders the blocks of a project.
 
@@ -28,8 +37,8 @@ class Renderer:
         self.project = project
         self.repository = repository
 
-    def block(self, name: str, options: dict[str, list[str]], site_root: str) -> str:
-        """The HTML of one block.
+    def block(self, name: str, options: dict[str, list[str]], site_root: str) -> Block:
+        """One block.
 
         Args:
             name: Import path of the snippet.
@@ -52,11 +61,8 @@ class Renderer:
             _figures(shown, options.get("alt", [])),
             self._foot(program, cpu, gpu, site_root),
         ]
-        return (
-            f'<div class="tp-block" id="{snippet.module}.{snippet.name}" data-snippet="{snippet.full_name}">\n'
-            + "\n".join(filter(None, parts))
-            + "\n</div>"
-        )
+        attributes = {"class": "tp-block", "id": f"{snippet.module}.{snippet.name}", "data-snippet": snippet.full_name}
+        return Block(attributes, "\n".join(filter(None, parts)))
 
     def _foot(self, program: Program, cpu: Standing, gpu: Standing, site_root: str) -> str:
         snippet = program.snippet
@@ -87,7 +93,8 @@ def where_it_ran(snippet: Snippet, cpu: Standing, gpu: Standing) -> list[str]:
         environment = cpu.record.environment
         told.append(f"CPU torch {environment['torch']}, Python {environment['python']}")
         if "measurement" in snippet.marks:
-            told.append(f"Measured on {environment['device']}, {environment['count']} cores")
+            threads = environment["threads"]
+            told.append(f"Measured on {environment['device']}, {threads} thread{'s' * (threads > 1)}")
     if gpu.state == "fresh":
         environment = gpu.record.environment
         told.append(f"CUDA {environment['device']}, torch {environment['torch']}")

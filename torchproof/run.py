@@ -41,7 +41,7 @@ def installed(package):
         return ""
 
 
-kind, name, count = {kind!r}, platform.machine(), os.cpu_count()
+kind, name, count = {kind!r}, platform.machine(), 1
 if kind != "cpu":
     import torch
 
@@ -57,6 +57,7 @@ print(json.dumps({{
     "platform": f"{{platform.system()}} {{platform.machine()}}",
     "device": name,
     "count": count,
+    "threads": int(os.environ["OMP_NUM_THREADS"]),
 }}))
 """
 
@@ -90,20 +91,23 @@ class Runner:
         device: "cpu", "cuda" or "mps".
         hash_seed: Python's hash seed for the programs. Two runners with different seeds tell apart what a program
             prints from what only the order of a set printed.
-        threads: How many threads torch may use, None for its own choice.
     """
 
-    def __init__(self, root: Path, device: str = "cpu", hash_seed: int = 1, threads: int | None = None) -> None:
+    def __init__(self, root: Path, device: str = "cpu", hash_seed: int = 1) -> None:
         self.root = root
         self.device = device
         self._scratch = Path(tempfile.mkdtemp(prefix="torchproof-"))
         self._count = 0
         environment = {**os.environ, "MPLBACKEND": BACKEND, "PYTHONHASHSEED": str(hash_seed), "PYTHONUNBUFFERED": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
+        if device == "cpu":
+            # A program that chooses its device must not find one that this record is not about.
+            environment["CUDA_VISIBLE_DEVICES"] = ""
         environment["TMPDIR"] = str(self._scratch / "tmp")
         (self._scratch / "tmp").mkdir()
-        if threads is not None:
-            environment["OMP_NUM_THREADS"] = str(threads)
+        # One thread: sums come out the same on every machine, and programs run side by side without standing in each
+        # other's way (two threads on a busy core make a small training loop twenty times slower).
+        environment.setdefault("OMP_NUM_THREADS", "1")
         command = [sys.executable, "-X", "utf8", "-m", "torchproof.worker"]
         self._worker = subprocess.Popen(
             command,

@@ -30,8 +30,6 @@ class Session:
         self._runners: dict[tuple[str, int], Runner] = {}
         self._environments: dict[str, dict[str, Any]] = {}
         self._records: dict[Path, Record] = {}
-        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-        self._threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
 
     def prepare(self, items: Iterable[tuple[str, Program]]) -> None:
         """Start a worker for each device that is to run a program, and have it import what they import."""
@@ -46,7 +44,7 @@ class Session:
         """The runner of a device; one with another hash seed for the second run of a recording."""
         key = (device, seed)
         if key not in self._runners:
-            self._runners[key] = Runner(self.root, device, seed, self._threads)
+            self._runners[key] = Runner(self.root, device, seed)
         return self._runners[key]
 
     def environment(self, device: str) -> dict[str, Any]:
