@@ -83,9 +83,8 @@ class IdxDigits(Dataset):
             self.images_path, np.uint8, count=size, offset=16 + index * size
         )
         label = np.fromfile(self.labels_path, np.uint8, count=1, offset=8 + index)
-        return torch.tensor(pixels).reshape(1, self.height, self.width) / 255, int(
-            label[0]
-        )
+        image = torch.tensor(pixels).reshape(1, self.height, self.width) / 255
+        return image, label.item()
 
 
 class CsvRows(IterableDataset):
@@ -201,7 +200,6 @@ def dataset_is_two_methods() -> None:
     image, label = digits[3]
     print("len(digits):  ", len(digits))
     print("digits[3]:    ", tuple(image.shape), image.dtype, "label", label)
-    print("rows of ink:  ", [round(ink, 2) for ink in image.sum(dim=(0, 2)).tolist()])
     print("seen by a for:", sum(1 for _ in digits))
 
     images, labels = mnist_tensors(".", train=True)
@@ -496,30 +494,27 @@ def normalize_pixels() -> None:
     drawn = {"before": train_images, "after": normalize(train_images)}
     for ax, (title, images) in zip(axes, drawn.items(), strict=True):
         ax.hist(images.flatten().tolist(), bins=17, color="C0")
-        ax.axvline(images.mean().item(), color="C1")
+        ax.axvline(images.mean().item(), color="C1", label="mean")
         ax.set(title=title, xlabel="pixel value")
     axes[0].set_ylabel("pixels")
+    axes[1].legend()
     plt.show()
 
 
 def pictures_before_and_after() -> None:
     """Flip, rotate and shift, before and after."""
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     write_digits_as_mnist(".")
     images, labels = mnist_tensors(".", train=True)
-    bilinear = v2.InterpolationMode.BILINEAR
+    flip = v2.RandomHorizontalFlip(p=1)
+    rotate = v2.RandomRotation(30, interpolation=v2.InterpolationMode.BILINEAR)
+    shift = v2.RandomAffine(degrees=0, translate=(0.2, 0.2))
     transforms = {
         "before": v2.Identity(),
-        "flip": v2.RandomHorizontalFlip(p=1),
-        "rotate": v2.RandomRotation(30, interpolation=bilinear),
-        "shift": v2.RandomAffine(degrees=0, translate=(0.2, 0.2)),
-        "all three": v2.Compose(
-            [
-                v2.RandomHorizontalFlip(),
-                v2.RandomRotation(30, interpolation=bilinear),
-                v2.RandomAffine(degrees=0, translate=(0.2, 0.2)),
-            ]
-        ),
+        "flip": flip,
+        "rotate": rotate,
+        "shift": shift,
+        "all three": v2.Compose([flip, rotate, shift]),
     }
 
     _, axes = plt.subplots(3, 5, figsize=(6.4, 4.2), layout="constrained")
@@ -527,8 +522,8 @@ def pictures_before_and_after() -> None:
         image = images[labels == digit][0]
         for ax, (name, transform) in zip(row, transforms.items(), strict=True):
             show_digit(ax, transform(image), name)
-        assert torch.equal(transforms["flip"](image), image.flip(-1))
-        assert transforms["rotate"](image).shape == image.shape
+        assert torch.equal(flip(image), image.flip(-1))
+        assert rotate(image).shape == shift(image).shape == image.shape
     plt.show()
 
 
@@ -538,8 +533,9 @@ def augmented_at_each_access() -> None:
     write_digits_as_mnist(".")
     to_floats = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
     rotate = v2.RandomRotation(15, interpolation=v2.InterpolationMode.BILINEAR)
-    augment = v2.Compose([to_floats, rotate, v2.Normalize([0.5], [0.5])])
-    evaluate = v2.Compose([to_floats, v2.Normalize([0.5], [0.5])])
+    normalize = v2.Normalize(mean=[0.3052], std=[0.3749])  # of the training pixels
+    augment = v2.Compose([to_floats, rotate, normalize])
+    evaluate = v2.Compose([to_floats, normalize])
     train_set = MNIST(".", train=True, transform=augment)
     plain_set = MNIST(".", train=True, transform=evaluate)
 

@@ -200,9 +200,8 @@ def mixed_devices_are_refused() -> None:
 @pytest.mark.own_device
 def first_call_and_later_ones() -> None:
     """Timing one operation: the first call, the fastest later one, and a mean."""
-    device = torch.accelerator.current_accelerator(
-        check_available=True
-    ) or torch.device("cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    device = accelerator or torch.device("cpu")
     matrix = torch.rand(512, 512, device=device)
 
     wait_for(device)
@@ -230,9 +229,8 @@ def first_call_and_later_ones() -> None:
 @pytest.mark.own_device
 def issued_fetched_finished() -> None:
     """When calls return, when their result can be read, and when their work is done."""
-    device = torch.accelerator.current_accelerator(
-        check_available=True
-    ) or torch.device("cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    device = accelerator or torch.device("cpu")
     matrix = torch.rand(1024, 1024, device=device)
     product = matrix @ matrix  # not timed: a first call can take longer
     wait_for(device)
@@ -263,9 +261,8 @@ def issued_fetched_finished() -> None:
 @pytest.mark.own_device
 def copy_versus_compute() -> None:
     """Time to copy two matrices to the device, and to multiply them there."""
-    device = torch.accelerator.current_accelerator(
-        check_available=True
-    ) or torch.device("cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    device = accelerator or torch.device("cpu")
     sizes = [2**power for power in range(5, 11)]
 
     copying, computing = [], []
@@ -275,7 +272,7 @@ def copy_versus_compute() -> None:
         copying.append(fastest_ms(device, copy_to, pair, device))
         computing.append(fastest_ms(device, torch.matmul, left, right))
         print(
-            f"{size:4} x {size:<4}  copy {copying[-1]:7.3f} ms   multiply {computing[-1]:7.3f} ms"
+            f"{size:4} rows: copy {copying[-1]:7.3f} ms, multiply {computing[-1]:7.3f} ms"
         )
     assert computing[-1] > computing[0]
 
@@ -323,9 +320,8 @@ def pinned_batches() -> None:
 @pytest.mark.own_device
 def throughput_by_batch_size() -> None:
     """Samples a second through two matrix products, by batch size."""
-    device = torch.accelerator.current_accelerator(
-        check_available=True
-    ) or torch.device("cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    device = accelerator or torch.device("cpu")
     hidden, output = (
         torch.rand(512, 512, device=device),
         torch.rand(512, 10, device=device),
@@ -376,15 +372,14 @@ def speed_by_operation_and_size() -> None:
             pairs = [torch.rand(2, size, size, device=device) for size in sizes]
             times[device] = [fastest_ms(device, operation, *pair) for pair in pairs]
             more_time = times[device][-1] / times[device][0]
-            print(
-                f"{name:6} on {device.type}: {more_work:10,} x the work, {more_time:7,.0f} x the time"
-            )
+            label = f"{name:6} on {device.type}"
+            print(f"{label}: {more_work:10,} x the work, {more_time:7,.0f} x the time")
             assert more_time < more_work
             ax.loglog(sizes, times[device], marker="o", label=device.type)
         if accelerator:
             gains = [slow / fast for slow, fast in zip(*times.values(), strict=True)]
             print(
-                f"{name:6} speed-up: {gains[0]:.2f} at size {sizes[0]}, {gains[-1]:.2f} at size {sizes[-1]}"
+                f"{name:6} speed-up at {sizes[0]}: {gains[0]:.2f}, at {sizes[-1]}: {gains[-1]:.2f}"
             )
         ax.set(title=name, xlabel="rows and columns")
         ax.set_xticks(sizes[::2], [str(size) for size in sizes[::2]])
@@ -427,9 +422,8 @@ def gpu_memory_counted() -> None:
 @pytest.mark.own_device
 def solution_nearest_center() -> None:
     """A function that follows the device of its input."""
-    device = torch.accelerator.current_accelerator(
-        check_available=True
-    ) or torch.device("cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    device = accelerator or torch.device("cpu")
 
     def nearest_center(points, count):
         corners = torch.arange(count, dtype=points.dtype, device=points.device)
@@ -448,9 +442,8 @@ def solution_nearest_center() -> None:
 @pytest.mark.own_device
 def solution_many_small_or_one_large() -> None:
     """A thousand small sums against one call that makes them all."""
-    device = torch.accelerator.current_accelerator(
-        check_available=True
-    ) or torch.device("cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    device = accelerator or torch.device("cpu")
     table = torch.rand(1000, 16, device=device)
 
     def one_by_one(rows):
@@ -479,10 +472,9 @@ def solution_largest_batch() -> None:
         weights = torch.empty(3 * 224 * 224, 1024, device="meta")
         scores = images.flatten(start_dim=1) @ weights
         needed = images.nbytes + weights.nbytes + scores.nbytes
-        if needed <= budget:
+        fits = needed <= budget
+        if fits:
             fitting = batch_size
-        print(
-            f"{batch_size:5} images: {needed / 1e9:5.2f} GB, fits into 8 GB: {needed <= budget}"
-        )
+        print(f"{batch_size:5} images: {needed / 1e9:5.2f} GB, fits into 8 GB: {fits}")
     print("largest that fits:", fitting)
     assert fitting == 8192

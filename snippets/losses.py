@@ -169,9 +169,8 @@ def losses_against_residual() -> None:
     fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.6), layout="constrained")
     for name, (loss, targets) in losses.items():
         values, gradient = loss_and_gradient(loss, residuals, *targets)
-        print(
-            f"{name:25} at residual 4: loss {values[-1].item():4.1f}, gradient {gradient[-1].item():.1f}"
-        )
+        last, slope = values[-1].item(), gradient[-1].item()
+        print(f"{name:25} at residual 4: loss {last:4.1f}, gradient {slope:.1f}")
         axes[0].plot(residuals.cpu(), values.cpu(), label=name)
         axes[1].plot(residuals.cpu(), gradient.cpu())
         # Lowest, and without a push, where the residual is 0.
@@ -331,9 +330,8 @@ def cross_entropy_in_steps() -> None:
 
     log_probabilities = log_softmax_by_hand(logits)
     for row, target in zip(log_probabilities.tolist(), targets.tolist(), strict=True):
-        print(
-            f"class {target}: picks {row[target]:.4f} from {[round(value, 4) for value in row]}"
-        )
+        rounded = [round(value, 4) for value in row]
+        print(f"class {target}: picks {rounded[target]} from {rounded}")
 
     by_hand = cross_entropy_by_hand(logits, targets)
     in_two = F.nll_loss(F.log_softmax(logits, dim=1), targets)
@@ -374,10 +372,8 @@ def softmax_twice() -> None:
     target = torch.tensor([0])
 
     losses = {}
-    for name, scores in {
-        "logits": logits,
-        "probabilities": logits.softmax(dim=1),
-    }.items():
+    given = {"logits": logits, "probabilities": logits.softmax(dim=1)}
+    for name, scores in given.items():
         losses[name] = F.cross_entropy(scores, target)
         (gradient,) = torch.autograd.grad(losses[name], logits)
         print(f"given {name}")
@@ -413,9 +409,8 @@ def softmax_twice_drawn() -> None:
         "softmax first": from_probabilities,
     }.items():
         values, gradient = loss_and_gradient(recipe, leads, first_class)
-        print(
-            f"{name + ',':14} 10 behind: loss {values[0].item():5.2f}, gradient {gradient[0].item():.1e}"
-        )
+        first, slope = values[0].item(), gradient[0].item()
+        print(f"{name + ',':14} 10 behind: loss {first:5.2f}, gradient {slope:.1e}")
         axes[0].plot(leads.cpu(), values.cpu(), label=name)
         axes[1].plot(leads.cpu(), gradient.cpu())
         assert gradient[0] < -0.99 if name == "logits" else gradient[0] > -1e-4
@@ -497,9 +492,8 @@ def label_smoothing() -> None:
         logits = torch.tensor([[lead, 0.0, 0.0, 0.0]])
         smoothed = F.cross_entropy(logits, target, label_smoothing=smoothing)
         losses[lead] = smoothed.item()
-        print(
-            f"lead {lead:4}: plain {F.cross_entropy(logits, target).item():.4f}, smoothed {losses[lead]:.4f}"
-        )
+        plain = F.cross_entropy(logits, target).item()
+        print(f"lead {lead:4}: plain {plain:.4f}, smoothed {losses[lead]:.4f}")
         torch.testing.assert_close(smoothed, F.cross_entropy(logits, mixed))
 
     best_lead = math.log(0.925 / 0.025)

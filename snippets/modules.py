@@ -657,6 +657,36 @@ def layers_for_features_and_images() -> None:
     assert table_row(nn.Flatten(), image).endswith("(2,3072)")
 
 
+def my_attention(queries, keys, values):
+    """Scaled dot-product attention by hand: each query's average of the values."""
+    scores = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
+    return scores.softmax(dim=-1) @ values
+
+
+def attention_equals_library() -> None:
+    """Attention by hand, its values and gradient equal to the library's."""
+    torch.manual_seed(0)
+    queries = torch.randn(1, 3, 4, requires_grad=True)
+    keys, values = torch.randn(1, 5, 4), torch.randn(1, 5, 2)
+
+    by_hand = my_attention(queries, keys, values)
+    library = F.scaled_dot_product_attention(queries, keys, values)
+    print("queries:", tuple(queries.shape), "values:", tuple(values.shape))
+    print("outputs:", tuple(by_hand.shape))
+    torch.testing.assert_close(by_hand, library)
+
+    (ours,) = torch.autograd.grad(by_hand.square().sum(), queries)
+    (theirs,) = torch.autograd.grad(library.square().sum(), queries)
+    torch.testing.assert_close(ours, theirs)
+
+    # A query far along one key's direction gets the value of that key.
+    sharp = my_attention(1000 * keys[:, :1], keys, values)
+    best = (keys[0] @ keys[0, 0]).argmax()
+    print("a sharp query gets:", rounded(sharp[0, 0].tolist()))
+    print("value of that key: ", rounded(values[0, best].tolist()))
+    torch.testing.assert_close(sharp[0, 0], values[0, best])
+
+
 def layers_for_sequences() -> None:
     """Parameters and output shapes of embedding, recurrent and attention layers."""
     words = torch.randint(100, (2, 5))

@@ -10,6 +10,7 @@ from snippets.modules import (
     MySequential,
     convolution_output_size,
     make_mlp,
+    my_attention,
     my_cross_entropy,
     my_linear,
     my_relu,
@@ -126,3 +127,19 @@ def test_every_hook_is_gone_but_the_last(run):
     """The block about hooks removes what it registered, save the hook that cools the logits."""
     model = run("snippets.modules.hooks_watch_every_layer")["model"]
     assert [len(layer._forward_hooks) for layer in model] == [0, 0, 0, 0, 1]
+
+
+@few
+@given(sizes, sizes, sizes, sizes, st.lists(sizes, max_size=2), seeds)
+def test_my_attention_equals_the_library(queries, keys, width, out, batch, seed):
+    """Any number of queries, keys and batch axes, with values of another width."""
+    torch.manual_seed(seed)
+    asked = torch.randn(*batch, queries, width, dtype=torch.float64, requires_grad=True)
+    offered = torch.randn(*batch, keys, width, dtype=torch.float64)
+    given = torch.randn(*batch, keys, out, dtype=torch.float64)
+    by_hand = my_attention(asked, offered, given)
+    library = F.scaled_dot_product_attention(asked, offered, given)
+    torch.testing.assert_close(by_hand, library)
+    (ours,) = torch.autograd.grad(by_hand.square().sum(), asked)
+    (theirs,) = torch.autograd.grad(library.square().sum(), asked)
+    torch.testing.assert_close(ours, theirs)

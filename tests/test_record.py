@@ -162,6 +162,7 @@ def test_damaged_records_are_named(recorded: Sandbox) -> None:
         "conflicted": "<<<<<<< ours\n" + whole,
         "edited": whole.replace('"sha256"', '"sha"'),
         "a list": "[]",
+        "from nowhere": whole.replace('"threads"', '"thread"'),
     }
     for damage, text in damages.items():
         path.write_text(text)

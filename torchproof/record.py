@@ -13,6 +13,8 @@ from torchproof.files import locked, write_atomically
 from torchproof.problems import Place, Problem
 
 DEVICES = ("cpu", "cuda", "mps")
+# What a record says of where its programs ran.
+ENVIRONMENT = ("python", "torch", "matplotlib", "platform", "device", "count", "threads")
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Record:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             entries = {name: Entry.from_json(entry) for name, entry in data["snippets"].items()}
-            environment = dict(data["environment"])
+            environment = {key: data["environment"][key] for key in ENVIRONMENT}
         except json.JSONDecodeError as error:
             raise Problem(f"the record is not valid JSON ({error.msg})", Place(path, error.lineno), fix) from None
         except (KeyError, TypeError, AttributeError, ValueError) as error:
