@@ -88,7 +88,7 @@ def zero_grad_sets_none() -> None:
     """`zero_grad` removes the gradient; with `set_to_none=False` it writes zeros, which an optimizer treats otherwise."""
     for set_to_none in (True, False):
         weight = torch.tensor([2.0], requires_grad=True)
-        # Weight decay shrinks a parameter a little in each step, whatever its gradient is.
+        # Weight decay shrinks a parameter a little in each update, beside its gradient.
         optimizer = torch.optim.SGD([weight], lr=0.1, weight_decay=0.5)
         weight.sum().backward()
 

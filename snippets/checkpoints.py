@@ -47,7 +47,10 @@ def same_bits(left, right):
         left[name].dtype == right[name].dtype
         and left[name].shape == right[name].shape
         # Compared as bytes: -0.0 equals 0.0, and NaN equals nothing, but bytes are bytes.
-        and torch.equal(left[name].reshape(-1).view(torch.uint8), right[name].reshape(-1).view(torch.uint8))
+        and torch.equal(
+            left[name].reshape(-1).view(torch.uint8),
+            right[name].reshape(-1).view(torch.uint8),
+        )
         for name in left
     )
 
@@ -59,9 +62,13 @@ class TrainingRun:
         """Start a new run."""
         torch.manual_seed(seed)
         self.points, self.labels = ring_data(16)
-        self.model = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 2))
+        self.model = nn.Sequential(
+            nn.Linear(2, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 2)
+        )
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.02)
-        self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=12)
+        self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimizer, T_max=12
+        )
         self.losses = []
 
     def train(self, epochs):
@@ -83,7 +90,10 @@ class TrainingRun:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             # One state for the CPU and one for each GPU; without a GPU the list is empty.
-            "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+            "random": {
+                "cpu": torch.get_rng_state(),
+                "cuda": torch.cuda.get_rng_state_all(),
+            },
             "losses": list(self.losses),
         }
 
@@ -152,8 +162,7 @@ def refused_global(error):
 
 def state_dict_is_a_dictionary() -> None:
     """What a `state_dict` holds, and what it does not."""
-    model = make_classifier(2)
-    model.eval()
+    model = make_classifier(2).eval()
     learnable = dict(model.named_parameters())
 
     for name, tensor in model.state_dict().items():
@@ -162,7 +171,9 @@ def state_dict_is_a_dictionary() -> None:
 
     buffers = model.state_dict().keys() - learnable.keys()
     assert buffers == {"1.running_mean", "1.running_var", "1.num_batches_tracked"}
-    assert all(isinstance(tensor, torch.Tensor) for tensor in model.state_dict().values())
+    assert all(
+        isinstance(tensor, torch.Tensor) for tensor in model.state_dict().values()
+    )
     # ReLU and dropout have no tensors. So the dropout rate is not in there, nor is the mode.
     assert not any(name.startswith(("2.", "3.")) for name in model.state_dict())
 
@@ -170,9 +181,10 @@ def state_dict_is_a_dictionary() -> None:
 def weights_round_trip() -> None:
     """Weights saved, and loaded into a new model."""
     torch.manual_seed(0)
-    points, labels = ring_data(16)
+    points, _ = ring_data(16)
     trained = make_classifier(2)
-    cross_entropy(trained(points), labels)  # one batch in training mode moves the buffers
+    # One batch in training mode moves the buffers.
+    trained(points)
     torch.save(trained.state_dict(), "weights.pt")
 
     model = make_classifier(2)
@@ -196,13 +208,15 @@ def loading_fills_the_same_tensors() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     address = model.weight.data_ptr()
 
-    model.load_state_dict({"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])})
+    saved = {"weight": torch.tensor([[1.0, 2.0]]), "bias": torch.tensor([3.0])}
+    model.load_state_dict(saved)
     print("weight after loading:", model.weight.tolist())
     print("same memory:         ", model.weight.data_ptr() == address)
 
     model(torch.ones(1, 2)).sum().backward()
     optimizer.step()
-    print("weight after a step: ", [[round(w, 4) for w in row] for row in model.weight.tolist()])
+    (weights,) = model.weight.tolist()
+    print("weight after a step: ", [[round(weight, 4) for weight in weights]])
     assert model.weight.data_ptr() == address
     assert torch.allclose(model.weight, torch.tensor([[0.9, 1.9]]))
 
@@ -265,7 +279,11 @@ def numpy_scalars_are_refused() -> None:
     assert torch.load("float.pt")["losses"] == [0.5]
 
     # For a file that is already written: allow these three, and nothing else.
-    allowed = [type(mean_loss).__reduce__(mean_loss)[0], np.dtype, type(np.dtype(np.float64))]
+    allowed = [
+        type(mean_loss).__reduce__(mean_loss)[0],
+        np.dtype,
+        type(np.dtype(np.float64)),
+    ]
     with torch.serialization.safe_globals(allowed):
         rescued = torch.load("numpy.pt")["losses"]
     print("rescued:           ", [float(loss) for loss in rescued])
@@ -278,11 +296,11 @@ def training_state_listed() -> None:
     run.train(epochs=5)
     state = run.state_dict()
 
-    first_moments = state["optimizer"]["state"][0]
+    of_parameters = state["optimizer"]["state"]
+    numbers = sum(t.numel() for one in of_parameters.values() for t in one.values())
     print("parts:              ", list(state))
     print("weights:            ", sum(p.numel() for p in run.model.parameters()))
-    print("AdamW, a parameter: ", list(first_moments))
-    numbers = sum(t.numel() for entry in state["optimizer"]["state"].values() for t in entry.values())
+    print("AdamW, a parameter: ", list(of_parameters[0]))
     print("numbers in AdamW:   ", numbers)
     print("scheduler's epoch:  ", state["scheduler"]["last_epoch"])
     print("CPU generator:      ", state["random"]["cpu"].numel(), "bytes")
@@ -302,21 +320,23 @@ def resumed_run_is_equal() -> None:
     stopped.train(epochs=5)
     torch.save(stopped.state_dict(), "run.pt")
 
-    resumed = TrainingRun(seed=99)  # other weights, another order: all of it must come from the file
+    # Other weights, another order: all of it must come from the file.
+    resumed = TrainingRun(seed=99)
     resumed.load_state_dict(torch.load("run.pt", map_location="cpu"))
     resumed.train(epochs=7)
 
     print("steps, whole and resumed: ", len(whole.losses), len(resumed.losses))
     print("losses equal:             ", resumed.losses == whole.losses)
-    print("weights equal, bit by bit:", same_bits(resumed.model.state_dict(), whole.model.state_dict()))
+    weights_equal = same_bits(resumed.model.state_dict(), whole.model.state_dict())
+    print("weights equal, bit by bit:", weights_equal)
     assert resumed.losses == whole.losses
-    assert same_bits(resumed.model.state_dict(), whole.model.state_dict())
+    assert weights_equal
 
     stop = len(stopped.losses)
     fig, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
     ax.plot(whole.losses, color="0.5", linewidth=5, alpha=0.4, label="never stopped")
     ax.plot(range(stop), stopped.losses, color="C0", label="before the stop")
-    ax.plot(range(stop, len(resumed.losses)), resumed.losses[stop:], color="C1", label="resumed")
+    ax.plot(range(stop, 96), resumed.losses[stop:], color="C1", label="resumed")
     ax.axvline(stop - 0.5, color="0.5", linestyle=":")
     ax.set(xlabel="step", ylabel="training loss")
     ax.legend()
@@ -332,7 +352,9 @@ def what_forgetting_costs() -> None:
     stop = len(stopped.losses)
     torch.save(stopped.state_dict(), "run.pt")
 
-    fig, axes = plt.subplots(3, figsize=(6.4, 5), sharex=True, sharey=True, layout="constrained")
+    share = {"sharex": True, "sharey": True}
+    fig, axes = plt.subplots(3, figsize=(6.4, 5), layout="constrained", **share)
+    band = {"color": "0.5", "linewidth": 4, "alpha": 0.4}
     for ax, forgotten in zip(axes, ["optimizer", "scheduler", "random"], strict=True):
         resumed = TrainingRun(seed=99)
         fresh_part = resumed.state_dict()[forgotten]
@@ -342,12 +364,12 @@ def what_forgetting_costs() -> None:
 
         gaps = [abs(a - b) for a, b in zip(resumed.losses, whole.losses, strict=True)]
         first_gap = next(step for step, gap in enumerate(gaps) if gap > 0)
-        steps_equal = first_gap - stop
-        print(f"without {forgotten + ':':10} {steps_equal} steps equal, largest difference {max(gaps):.4f}")
+        equal = f"{first_gap - stop} steps equal"
+        print(f"without {forgotten:9}: {equal}, largest difference {max(gaps):.4f}")
         assert first_gap >= stop
         assert resumed.losses != whole.losses
 
-        ax.plot(range(stop - 8, 96), whole.losses[stop - 8 :], color="0.5", linewidth=4, alpha=0.4)
+        ax.plot(range(stop - 8, 96), whole.losses[stop - 8 :], **band)
         ax.plot(range(stop, 96), resumed.losses[stop:], color="C1")
         ax.axvline(stop - 0.5, color="0.5", linestyle=":")
         ax.set(title=f"without {forgotten}", ylabel="loss")
@@ -358,13 +380,17 @@ def what_forgetting_costs() -> None:
 def names_sort_by_time() -> None:
     """Names with time, epoch and score, sorted as text."""
     start = datetime(2026, 9, 30, 22, 15, tzinfo=UTC)
-    losses = {8: 0.4125, 9: 0.3871, 10: 0.3902, 11: 0.3650}
-    names = [checkpoint_name(start + timedelta(hours=epoch), epoch, loss) for epoch, loss in losses.items()]
+    losses = {8: 0.4125, 9: 0.3650, 10: 0.3902, 11: 0.3871}
+    names = [
+        checkpoint_name(start + timedelta(hours=epoch), epoch, loss)
+        for epoch, loss in losses.items()
+    ]
     shuffled = random.Random(0).sample(names, len(names))
 
     print("sorted:", *sorted(shuffled), sep="\n  ")
     print("latest:", max(shuffled))
-    print("best:  ", min(shuffled, key=lambda name: float(Path(name).stem.split("loss")[1])))
+    scores = {name: float(Path(name).stem.split("loss")[1]) for name in shuffled}
+    print("best:  ", min(scores, key=scores.get))
     assert sorted(shuffled) == names
 
     careless = [f"epoch{epoch}.pt" for epoch in losses]
@@ -402,7 +428,8 @@ def best_checkpoints_kept() -> None:
         state = {"epoch": epoch, "weight": torch.full((2,), float(epoch))}
         kept = keeper.offer(state, epoch, loss)
         files = sorted(path.stem for path in keeper.directory.iterdir())
-        print(f"epoch {epoch}  loss {loss:.1f}  {'kept' if kept else '-':4}  files: {files}")
+        outcome = "kept" if kept else "-"
+        print(f"epoch {epoch}  loss {loss:.1f}  {outcome:4}  files: {files}")
 
     best_loss, best_path = keeper.kept[0]
     print("best:", best_path.name)
@@ -425,7 +452,7 @@ def failed_save_destroys_the_file() -> None:
     try:
         torch.load(path)
     except RuntimeError as error:
-        outcomes.append(f"the old file is gone: {str(error).split('.')[0]}")
+        outcomes.append(f"the old content is gone: {str(error).split('.')[0]}")
     print(*outcomes, sep="\n")
     assert len(outcomes) == 2
 
@@ -499,8 +526,9 @@ def safetensors_round_trip() -> None:
 
     torch.save(tied, "tied.pt")
     restored = torch.load("tied.pt")
-    print("torch.save keeps it:", restored["input"].data_ptr() == restored["output"].data_ptr())
-    assert restored["input"].data_ptr() == restored["output"].data_ptr()
+    shared = restored["input"].data_ptr() == restored["output"].data_ptr()
+    print("torch.save keeps it:", shared)
+    assert shared
 
 
 def hdf5_for_other_tools() -> None:
@@ -574,10 +602,12 @@ def map_location_decides() -> None:
         "a function": torch.load("cpu.pt", map_location=keep),
     }
     for name, state in loaded.items():
-        print(f"{name + ':':17} {state['weight'].device}, shape {tuple(state['weight'].shape)}")
+        weight = state["weight"]
+        print(f"{name + ':':17} {weight.device}, shape {tuple(weight.shape)}")
     print("tags in the file:", seen)
     assert seen == ["cpu"]
-    assert [state["weight"].device.type for state in loaded.values()] == ["cpu", "meta", "meta", "cpu"]
+    devices = [state["weight"].device.type for state in loaded.values()]
+    assert devices == ["cpu", "meta", "meta", "cpu"]
 
 
 def loading_lets_the_model_decide() -> None:
@@ -608,34 +638,41 @@ def strict_loading_names_the_difference() -> None:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        message = "\n".join(line.rstrip() for line in str(error).expandtabs(4).split("\n"))
+        message = "\n".join(
+            line.rstrip() for line in str(error).expandtabs(4).split("\n")
+        )
     print(message)
+    print("weight after the error:  ", model.weight.tolist())
+    assert model.weight.tolist() == [[1, 1]]
     assert 'Missing key(s) in state_dict: "bias"' in message
     assert 'Unexpected key(s) in state_dict: "offset"' in message
 
-    result = model.load_state_dict(weights, strict=False)
+    fresh = nn.Linear(2, 1)
+    result = fresh.load_state_dict(weights, strict=False)
     print("strict=False, missing:   ", result.missing_keys)
     print("strict=False, unexpected:", result.unexpected_keys)
     assert result == (["bias"], ["offset"])
-    assert model.weight.tolist() == [[1, 1]]
+    assert fresh.weight.tolist() == [[1, 1]]
 
 
 def new_head_on_old_body() -> None:
     """All weights but those of the last layer, for another number of classes."""
     torch.manual_seed(0)
     pretrained = make_classifier(2).state_dict()
-    model = make_classifier(5)
-    head_before = model[4].weight.clone()
 
     message = ""
     try:
-        model.load_state_dict(pretrained, strict=False)
+        make_classifier(5).load_state_dict(pretrained, strict=False)
     except RuntimeError as error:
         message = str(error).split("\n")[1].strip()
     print("strict=False:", message)
     assert "size mismatch for 4.weight" in message
 
-    body = {name: tensor for name, tensor in pretrained.items() if not name.startswith("4.")}
+    model = make_classifier(5)
+    head_before = model[4].weight.clone()
+    body = {
+        name: tensor for name, tensor in pretrained.items() if not name.startswith("4.")
+    }
     result = model.load_state_dict(body, strict=False)
     print("missing:     ", result.missing_keys)
     print("unexpected:  ", result.unexpected_keys)
@@ -651,7 +688,8 @@ def solution_resume_a_shuffled_loader() -> None:
     orders = []
     for resume in [False, True]:
         generator = torch.Generator(device=device).manual_seed(1 if resume else 0)
-        loader = DataLoader(TensorDataset(torch.arange(6)), batch_size=2, shuffle=True, generator=generator)
+        data = TensorDataset(torch.arange(6))
+        loader = DataLoader(data, batch_size=2, shuffle=True, generator=generator)
         if resume:
             generator.set_state(torch.load("loader.pt", map_location="cpu"))
         else:
@@ -674,9 +712,10 @@ def solution_strip_the_prefix() -> None:
 
     model = make_classifier(2)
     result = model.load_state_dict(weights, strict=False)
-    print("strict=False:  ", len(result.missing_keys), "missing,", len(result.unexpected_keys), "unexpected")
-    assert set(result.unexpected_keys) == set(weights)
-    assert set(result.missing_keys) == set(model.state_dict()) - {"1.num_batches_tracked"}
+    missing, unexpected = set(result.missing_keys), set(result.unexpected_keys)
+    print("strict=False:  ", len(missing), "missing,", len(unexpected), "unexpected")
+    assert unexpected == set(weights)
+    assert missing == set(model.state_dict()) - {"1.num_batches_tracked"}
 
     consume_prefix_in_state_dict_if_present(weights, "module.")
     print("stripped:      ", next(iter(weights)))

@@ -38,14 +38,20 @@ def make_batch(size):
 def replicate(model, count):
     """Copies of the weights, one set for each replica."""
     # A clone passes its gradient on to what it was cloned from, and there the gradients add up.
-    return [{name: weight.clone() for name, weight in model.named_parameters()} for _ in range(count)]
+    return [
+        {name: weight.clone() for name, weight in model.named_parameters()}
+        for _ in range(count)
+    ]
 
 
 def forward_in_parts(model, inputs, replica_count):
     """What `DataParallel` does in a forward pass, one replica after the other."""
     parts = inputs.chunk(replica_count)
     replicas = replicate(model, len(parts))
-    outputs = [functional_call(model, weights, part) for weights, part in zip(replicas, parts, strict=True)]
+    outputs = [
+        functional_call(model, weights, part)
+        for weights, part in zip(replicas, parts, strict=True)
+    ]
     return torch.cat(outputs)
 
 
@@ -87,7 +93,8 @@ def gradient_of_one_rank(rank, world_size, directory):
     loss.backward()
 
     gradients = [weight.grad for weight in model.parameters()]
-    torch.save({"rows": rows, "loss": loss.item(), "gradients": gradients}, f"{directory}/rank{rank}.pt")
+    result = {"rows": rows, "loss": loss.item(), "gradients": gradients}
+    torch.save(result, f"{directory}/rank{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -102,7 +109,10 @@ def step_of_one_shard(rank, world_size, directory):
     rows = torch.arange(rank, 8, world_size)
     mse_loss(model(inputs[rows]), targets[rows]).backward()
 
-    held = {name: tuple(weight.to_local().shape) for name, weight in model.named_parameters()}
+    held = {}
+    for name, weight in model.named_parameters():
+        held[name] = tuple(weight.to_local().shape)
+        assert weight.grad.to_local().shape == held[name]
     # Every process takes part in putting a gradient together.
     gradients = [weight.grad.full_tensor() for weight in model.parameters()]
     torch.save({"held": held, "gradients": gradients}, f"{directory}/rank{rank}.pt")
@@ -149,15 +159,20 @@ def replica_sizes_drawn() -> None:
     stacked = [0] * len(batch_sizes)
     for replica in range(4):
         rows = [len(split[replica]) if replica < len(split) else 0 for split in splits]
-        ax.bar(batch_sizes, rows, bottom=stacked, color=f"C{replica}", width=0.7, label=f"replica {replica}")
+        style = {"color": f"C{replica}", "width": 0.7, "label": f"replica {replica}"}
+        ax.bar(batch_sizes, rows, bottom=stacked, **style)
         stacked = [below + more for below, more in zip(stacked, rows, strict=True)]
     assert stacked == list(batch_sizes)
 
-    ax.set(xlabel="batch size", ylabel="rows", xticks=batch_sizes, yticks=range(0, 17, 4))
+    ax.set(
+        xlabel="batch size", ylabel="rows", xticks=batch_sizes, yticks=range(0, 17, 4)
+    )
     ax.legend(loc="upper left")
     plt.show()
 
-    idle = [size for size, split in zip(batch_sizes, splits, strict=True) if len(split) < 4]
+    idle = [
+        size for size, split in zip(batch_sizes, splits, strict=True) if len(split) < 4
+    ]
     print("batch sizes that leave a replica idle:", idle)
     assert idle == [1, 2, 3, 5, 6, 9]
 
@@ -169,7 +184,9 @@ def data_parallel_by_hand() -> None:
     inputs, targets = make_batch(10)
 
     seen = []
-    hook = model.register_forward_hook(lambda module, args, output: seen.append(len(args[0])))
+    hook = model.register_forward_hook(
+        lambda module, args, output: seen.append(len(args[0]))
+    )
     outputs = forward_in_parts(model, inputs, replica_count=4)
     hook.remove()
     mse_loss(outputs, targets).backward()
@@ -177,7 +194,8 @@ def data_parallel_by_hand() -> None:
 
     print("rows each replica saw:", seen)
     print("rows gathered:        ", len(outputs))
-    gaps = [(a.grad - b.grad).abs().max() for a, b in zip(model.parameters(), whole.parameters(), strict=True)]
+    pairs = zip(model.parameters(), whole.parameters(), strict=True)
+    gaps = [(ours.grad - theirs.grad).abs().max() for ours, theirs in pairs]
     print("gradients agree:      ", all(gap < 1e-6 for gap in gaps))
     assert seen == [3, 3, 3, 1]
     assert torch.allclose(outputs, whole(inputs), atol=1e-6)
@@ -202,7 +220,9 @@ def data_parallel_without_gpu() -> None:
     assert model.seen == [(10, "cpu")]
     assert model.calls == 1
     assert torch.equal(outputs, model.layer(inputs))
-    assert list(parallel.state_dict()) == [f"module.{name}" for name in model.state_dict()]
+    assert list(parallel.state_dict()) == [
+        f"module.{name}" for name in model.state_dict()
+    ]
 
 
 @pytest.mark.gpus(1)
@@ -290,12 +310,20 @@ dist.destroy_process_group()
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         subprocess.run(
             [*torchrun, "--standalone", "--nproc-per-node=2", "train.py"],
-            cwd=directory, env=environment, check=True, capture_output=True,
+            cwd=directory,
+            env=environment,
+            check=True,
+            capture_output=True,
         )
-        lines = [Path(directory, f"rank{rank}.txt").read_text().strip() for rank in range(2)]
+        lines = [
+            Path(directory, f"rank{rank}.txt").read_text().strip() for rank in range(2)
+        ]
 
     print(*lines, sep="\n")
-    assert lines == ["rank 0 of 2: had 10.0, has 30.0", "rank 1 of 2: had 20.0, has 30.0"]
+    assert lines == [
+        "rank 0 of 2: had 10.0, has 30.0",
+        "rank 1 of 2: had 20.0, has 30.0",
+    ]
 
 
 @pytest.mark.slow
@@ -317,11 +345,13 @@ def two_processes_one_gradient() -> None:
         print(f"rank {number}: rows {rank['rows'].tolist()}, loss {rank['loss']:.4f}")
     print(f"one process, all rows:    loss {loss.item():.4f}")
     first, second = ranks[0]["gradients"], ranks[1]["gradients"]
-    for (name, weight), here, there in zip(model.named_parameters(), first, second, strict=True):
+    for (name, weight), here, there in zip(
+        model.named_parameters(), first, second, strict=True
+    ):
         print(f"{name}: on both ranks the same {torch.equal(here, there)}")
         assert torch.equal(here, there)
         assert torch.allclose(here, weight.grad, atol=1e-6)
-    print("and the same as in one process")
+    print("and they agree with those of one process")
 
 
 def uneven_shares() -> None:
@@ -346,7 +376,9 @@ def sampler_splits_the_indices() -> None:
     for drop_last, in_all in expected.items():
         shares = []
         for rank in range(4):
-            sampler = DistributedSampler(samples, num_replicas=4, rank=rank, shuffle=False, drop_last=drop_last)
+            sampler = DistributedSampler(
+                samples, num_replicas=4, rank=rank, shuffle=False, drop_last=drop_last
+            )
             shares.append(list(sampler))
         print(f"drop_last={drop_last!s:5} ", *shares)
         assert sorted(index for share in shares for index in share) == in_all
@@ -356,7 +388,10 @@ def sampler_splits_the_indices() -> None:
 @pytest.mark.cpu_only("DistributedSampler shuffles with a generator of the CPU")
 def sampler_needs_the_epoch() -> None:
     """Without `set_epoch` every epoch has the same order."""
-    first, second = (DistributedSampler(range(8), num_replicas=2, rank=rank, seed=0) for rank in range(2))
+    first, second = (
+        DistributedSampler(range(8), num_replicas=2, rank=rank, seed=0)
+        for rank in range(2)
+    )
 
     forgotten = [list(first) for _ in range(2)]
     print("rank 0, no set_epoch:", *forgotten)
@@ -385,7 +420,8 @@ def shards_of_every_parameter() -> None:
     mse_loss(model(inputs), targets).backward()
 
     for name, weight in model.named_parameters():
-        print(f"{name:8} whole {tuple(weight.shape)!s:7} held {[rank['held'][name] for rank in ranks]}")
+        held = [rank["held"][name] for rank in ranks]
+        print(f"{name:8} whole {tuple(weight.shape)!s:7} held {held}")
     for rank in ranks:
         for weight, gradient in zip(model.parameters(), rank["gradients"], strict=True):
             assert torch.allclose(gradient, weight.grad, atol=1e-6)
@@ -403,7 +439,8 @@ def stages_agree_with_the_whole() -> None:
     mse_loss(whole(inputs), targets).backward()
     mse_loss(stages(inputs), targets).backward()
     for name, stage in [("first", stages.first), ("second", stages.second)]:
-        print(f"{name + ' stage:':14}", sum(weight.numel() for weight in stage.parameters()), "weights")
+        count = sum(weight.numel() for weight in stage.parameters())
+        print(f"{name + ' stage:':14}", count, "weights")
     for weight, same in zip(whole.parameters(), stages.parameters(), strict=True):
         assert torch.equal(weight.grad, same.grad)
 
@@ -447,12 +484,16 @@ def stages_wait_for_each_other() -> None:
                 free = finished[stage, part - 1] if part else torch.tensor(0.0)
                 start = torch.maximum(ready, free).item()
                 finished[stage, part] = start + size
-                ax.broken_barh([(start, size)], (stage - 0.4, 0.8), facecolors=f"C{part}")
+                ax.broken_barh(
+                    [(start, size)], (stage - 0.4, 0.8), facecolors=f"C{part}"
+                )
         span = finished.max().item()
         busy = sum(sizes) / span
-        print(f"batch in parts of {sizes}: time {span:.0f}, each stage works {busy:.0%} of it")
+        works = f"each stage works {busy:.0%} of it"
+        print(f"batch in parts of {sizes}: time {span:.0f}, {works}")
         assert busy == part_count / (part_count + 2)
-        ax.set(yticks=range(3), yticklabels=["stage 0", "stage 1", "stage 2"], title=f"parts of {sizes[0]} rows")
+        ax.set(title=f"parts of {sizes[0]} rows")
+        ax.set_yticks(range(3), ["stage 0", "stage 1", "stage 2"])
         ax.invert_yaxis()
     axes[-1].set_xlabel("time, in rows of one stage")
     plt.show()
@@ -474,14 +515,18 @@ def solution_weigh_the_shares() -> None:
 
     whole = make_model(seed=0)
     mse_loss(whole(inputs), targets).backward()
-    print("agrees with the whole batch:", torch.allclose(averaged, whole[0].weight.grad, atol=1e-6))
-    assert torch.allclose(averaged, whole[0].weight.grad, atol=1e-6)
+    agrees = torch.allclose(averaged, whole[0].weight.grad, atol=1e-6)
+    print("agrees with the whole batch:", agrees)
+    assert agrees
 
 
 def solution_count_what_is_repeated() -> None:
     """How many samples a sampler repeats, by the number of processes."""
     for world_size in [2, 3, 7, 64]:
-        samplers = [DistributedSampler(range(1000), world_size, rank) for rank in range(world_size)]
+        samplers = [
+            DistributedSampler(range(1000), world_size, rank)
+            for rank in range(world_size)
+        ]
         drawn = sum(len(sampler) for sampler in samplers)
         print(f"{world_size:2} processes: {drawn - 1000} repeated")
         assert drawn - 1000 == -1000 % world_size

@@ -14,9 +14,8 @@ WIDTH, DEPTH = 128, 20
 
 def fans(weight):
     """Inputs and outputs of one unit: the sizes every rule of initialization is made of."""
-    places = weight[
-        0, 0
-    ].numel()  # 1 for a linear layer, the kernel's area for a convolution
+    # 1 for a linear layer, the kernel's area for a convolution.
+    places = weight[0, 0].numel()
     return weight.size(1) * places, weight.size(0) * places
 
 
@@ -235,7 +234,7 @@ def apply_visits_every_module() -> None:
     model.apply(kaiming_and_zero)
     for name, parameter in model.named_parameters():
         mean, std = parameter.mean().abs(), parameter.std()
-        print(f"{name:10}  mean {mean:.2f}  std {std:.4f}")
+        print(f"{name:10}  |mean| {mean:.2f}  std {std:.4f}")
     assert (model[2].bias == 0).all()
     assert (model[0][1].weight == 1).all()
 
@@ -362,7 +361,7 @@ def tanh_saturates() -> None:
         print(f"    variance of gradients in layer 1: {variance(gradients)[0]:.0e}")
         shown = outputs[-1].detach().flatten().cpu().numpy()
         ax.hist(shown, bins=40, range=(-1, 1), histtype="stepfilled")
-        ax.set(title=name, yticks=[])
+        ax.set(title=name, xlabel="activation", yticks=[])
     plt.show()
     assert near_ends[0] == 0
     assert near_ends[1] < 0.2 < 0.6 < near_ends[2]

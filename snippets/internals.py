@@ -55,7 +55,11 @@ class NanFinder(TorchDispatchMode):
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
         result = operator(*args, **(kwargs or {}))
-        if isinstance(result, torch.Tensor) and result.is_floating_point() and result.isnan().any():
+        if (
+            isinstance(result, torch.Tensor)
+            and result.is_floating_point()
+            and result.isnan().any()
+        ):
             raise FloatingPointError(f"{operator} returned NaN")
         return result
 
@@ -86,7 +90,9 @@ def saved_tensors(node):
     """The tensors that a node of the backward graph keeps, by name."""
     names = [name for name in dir(node) if name.startswith("_saved_")]
     saved = {name.removeprefix("_saved_"): getattr(node, name) for name in names}
-    return {name: value for name, value in saved.items() if isinstance(value, torch.Tensor)}
+    return {
+        name: value for name, value in saved.items() if isinstance(value, torch.Tensor)
+    }
 
 
 def depth_of(event):
@@ -98,7 +104,9 @@ def layer_of(event):
     """Whether a profiled event is an operator, a part of the backward engine, or a range around Python code."""
     if event.name.startswith("aten::"):
         return "operators"
-    if event.name in ("forward", "backward", "update") or event.name.startswith("Optimizer."):
+    if event.name in ("forward", "backward", "update") or event.name.startswith(
+        "Optimizer."
+    ):
         return "Python"
     return "backward engine"
 
@@ -120,7 +128,9 @@ def find_the_source() -> None:
             print(f"{function.__name__:18} {type(function).__name__}: no Python source")
     assert len(refused) == 3
     # The last thing that `F.cross_entropy` does in Python is to call the built-in.
-    assert "cross_entropy_loss" in [i.argval for i in dis.get_instructions(F.cross_entropy)]
+    assert "cross_entropy_loss" in [
+        i.argval for i in dis.get_instructions(F.cross_entropy)
+    ]
 
 
 def one_line_several_operators() -> None:
@@ -160,7 +170,10 @@ def step_drawn() -> None:
         optimizer.step()
     print("calls in Python:", len(python.calls))
     print("operators:      ", len(log.names))
-    print("in backward:    ", next(end - start for name, start, end in python.calls if name == "backward"))
+    print(
+        "in backward:    ",
+        next(end - start for name, start, end in python.calls if name == "backward"),
+    )
     assert python.calls[-1][2] == len(log.names)
 
     fig, ax = plt.subplots(figsize=(6.4, 7.2), layout="constrained")
@@ -192,13 +205,23 @@ def rewritten_and_equal() -> None:
     torch.testing.assert_close(ours, theirs)
 
     gradients = [torch.autograd.grad(loss, parameters) for loss in (theirs, ours)]
-    for name, their_gradient, our_gradient in zip(("weight", "bias"), *gradients, strict=True):
-        print(f"gradient of {name:6} is close:", torch.allclose(our_gradient, their_gradient, atol=1e-6))
+    for name, their_gradient, our_gradient in zip(
+        ("weight", "bias"), *gradients, strict=True
+    ):
+        print(
+            f"gradient of {name:6} is close:",
+            torch.allclose(our_gradient, their_gradient, atol=1e-6),
+        )
         torch.testing.assert_close(our_gradient, their_gradient)
 
     huge = torch.tensor([[1000.0, 0.0, -1000.0]])
     label = torch.tensor([1])
-    print("logits of 1000:", cross_entropy(huge, label).item(), "and", F.cross_entropy(huge, label).item())
+    print(
+        "logits of 1000:",
+        cross_entropy(huge, label).item(),
+        "and",
+        F.cross_entropy(huge, label).item(),
+    )
     assert cross_entropy(huge, label) == F.cross_entropy(huge, label) == 1000
 
 
@@ -227,7 +250,11 @@ def rewriting_costs_operators() -> None:
 
 def dispatch_keys() -> None:
     """A tensor carries the keys by which the dispatcher chooses the next layer of code."""
-    tensors = {"plain": torch.ones(2), "meta": torch.ones(2, device="meta"), "sparse": torch.eye(2).to_sparse()}
+    tensors = {
+        "plain": torch.ones(2),
+        "meta": torch.ones(2, device="meta"),
+        "sparse": torch.eye(2).to_sparse(),
+    }
     with torch.inference_mode():
         tensors["inference"] = torch.ones(2)
 
@@ -237,7 +264,9 @@ def dispatch_keys() -> None:
         assert keys.has(torch._C.DispatchKey.ADInplaceOrView) == (name != "inference")
 
     # A meta tensor has a shape and no numbers; its kernels compute shapes only.
-    product = torch.ones(1000, 2000, device="meta") @ torch.ones(2000, 3000, device="meta")
+    product = torch.ones(1000, 2000, device="meta") @ torch.ones(
+        2000, 3000, device="meta"
+    )
     print("meta product:", tuple(product.shape))
 
 
@@ -246,9 +275,15 @@ def registered_kernels() -> None:
     keys = ("CPU", "Meta", "CompositeExplicitAutograd", "CompositeImplicitAutograd")
     found = {}
     for operator in ("linear", "cross_entropy_loss", "addmm", "relu", "mm", "t"):
-        found[operator] = [key for key in keys if torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{operator}", key)]
+        found[operator] = [
+            key
+            for key in keys
+            if torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{operator}", key)
+        ]
         print(f"{operator:18}  {', '.join(found[operator])}")
-    assert found["linear"] == found["cross_entropy_loss"] == ["CompositeImplicitAutograd"]
+    assert (
+        found["linear"] == found["cross_entropy_loss"] == ["CompositeImplicitAutograd"]
+    )
     assert "CPU" in found["addmm"]
 
 
@@ -265,9 +300,17 @@ def names_of_operators() -> None:
     for name in log.names:
         namespace, operator, overload = name.split(".")
         print(f"{namespace}  {operator:6}  {overload}")
-    assert log.names[-3:] == ["aten.sum.default", "aten.sum.dim_IntList", "aten.view.default"]
+    assert log.names[-3:] == [
+        "aten.sum.default",
+        "aten.sum.dim_IntList",
+        "aten.view.default",
+    ]
 
-    for overload in (torch.ops.aten.add.Tensor, torch.ops.aten.add_.Tensor, torch.ops.aten.view.default):
+    for overload in (
+        torch.ops.aten.add.Tensor,
+        torch.ops.aten.add_.Tensor,
+        torch.ops.aten.view.default,
+    ):
         print(overload._schema)
     assert torch.ops.aten.add_.Tensor._schema.is_mutable
     assert not torch.ops.aten.add.Tensor._schema.is_mutable
@@ -284,7 +327,10 @@ def operators_in_a_trace() -> None:
     with silence("`isinstance"):
         decomposed = exported.run_decompositions()
     graphs = {"exported": exported.graph, "decomposed": decomposed.graph}
-    names = {key: [str(n.target) for n in graph.nodes if n.op == "call_function"] for key, graph in graphs.items()}
+    names = {
+        key: [str(n.target) for n in graph.nodes if n.op == "call_function"]
+        for key, graph in graphs.items()
+    }
     with OperatorLog() as log, torch.no_grad():
         model(inputs)
 
@@ -292,7 +338,11 @@ def operators_in_a_trace() -> None:
         print(f"{key:10}  {operators}")
     assert "aten.linear.default" in names["exported"]
     assert "aten.linear.default" not in names["decomposed"]
-    assert Counter(log.names)["aten.addmm.default"] == names["decomposed"].count("aten.addmm.default") == 2
+    assert (
+        Counter(log.names)["aten.addmm.default"]
+        == names["decomposed"].count("aten.addmm.default")
+        == 2
+    )
 
 
 def graph_of_nodes() -> None:
@@ -309,9 +359,17 @@ def graph_of_nodes() -> None:
         ends += [owner] if owner else []
     assert sorted(ends) == ["bias", "weight"]
 
-    addmm = next(node for _, node in backward_graph(loss.grad_fn) if type(node).__name__ == "AddmmBackward0")
-    for argument, (following, output) in zip(("bias", "inputs", "weight.t()"), addmm.next_functions, strict=True):
-        target = f"input {output} of {type(following).__name__}" if following else "nowhere"
+    addmm = next(
+        node
+        for _, node in backward_graph(loss.grad_fn)
+        if type(node).__name__ == "AddmmBackward0"
+    )
+    for argument, (following, output) in zip(
+        ("bias", "inputs", "weight.t()"), addmm.next_functions, strict=True
+    ):
+        target = (
+            f"input {output} of {type(following).__name__}" if following else "nowhere"
+        )
         print(f"gradient of {argument:10} goes to {target}")
     assert addmm.next_functions[1][0] is None
 
@@ -324,10 +382,14 @@ def graph_holds_tensors() -> None:
     loss = F.cross_entropy(layer(inputs), targets)
 
     for _, node in backward_graph(loss.grad_fn):
-        shapes = {name: tuple(tensor.shape) for name, tensor in saved_tensors(node).items()}
+        shapes = {
+            name: tuple(tensor.shape) for name, tensor in saved_tensors(node).items()
+        }
         print(f"{type(node).__name__:20} {shapes}")
     addmm = loss.grad_fn.next_functions[0][0].next_functions[0][0]
-    print("saved inputs share memory:", addmm._saved_mat1.data_ptr() == inputs.data_ptr())
+    print(
+        "saved inputs share memory:", addmm._saved_mat1.data_ptr() == inputs.data_ptr()
+    )
     assert addmm._saved_mat1.data_ptr() == inputs.data_ptr()
     # The gradient of the weight needs the inputs; nothing here needs a gradient of the inputs, so no weight is kept.
     assert addmm._saved_mat2 is None
@@ -357,16 +419,31 @@ def bytes_held_for_backward() -> None:
     for batch in sizes:
         held.clear()
         with saved_tensors_hooks(keep, lambda tensor: tensor):
-            F.cross_entropy(model(torch.randn(batch, 64)), torch.zeros(batch, dtype=torch.int64))
+            F.cross_entropy(
+                model(torch.randn(batch, 64)), torch.zeros(batch, dtype=torch.int64)
+            )
         # The same memory is often saved by two nodes: count each storage once, and leave out the parameters.
-        owned = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-        storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in held}
-        kilobytes.append(sum(size for address, size in storages.items() if address not in owned) / 1000)
-        print(f"batch {batch:3}: {len(held)} tensors saved, {kilobytes[-1]:6.1f} kB beside the parameters")
+        owned = {
+            parameter.untyped_storage().data_ptr() for parameter in model.parameters()
+        }
+        storages = {
+            tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+            for tensor in held
+        }
+        kilobytes.append(
+            sum(size for address, size in storages.items() if address not in owned)
+            / 1000
+        )
+        print(
+            f"batch {batch:3}: {len(held)} tensors saved, {kilobytes[-1]:6.1f} kB beside the parameters"
+        )
 
     # Features, hidden activations, log-probabilities: four bytes each. A target has eight.
     by_hand = [batch * (4 * (64 + 256 + 10) + 8) / 1000 for batch in sizes]
-    assert all(abs(kb - expected) < 0.01 for kb, expected in zip(kilobytes, by_hand, strict=True))
+    assert all(
+        abs(kb - expected) < 0.01
+        for kb, expected in zip(kilobytes, by_hand, strict=True)
+    )
 
 
 @pytest.mark.measurement
@@ -390,10 +467,16 @@ def profile_one_step() -> None:
                 optimizer.zero_grad()
 
     events = profiler.events()
-    phases = [event for event in events if event.name in ("forward", "backward", "update")]
+    phases = [
+        event for event in events if event.name in ("forward", "backward", "update")
+    ]
     start = min(event.time_range.start for event in events)
     fig, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
-    for layer, color in {"Python": "0.5", "backward engine": "C1", "operators": "C0"}.items():
+    for layer, color in {
+        "Python": "0.5",
+        "backward engine": "C1",
+        "operators": "C0",
+    }.items():
         mine = [event for event in events if layer_of(event) == layer]
         own_time = sum(event.self_cpu_time_total for event in mine)
         print(f"{layer:15}  {len(mine):3} events, {own_time:6.0f} µs of their own")

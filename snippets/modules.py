@@ -80,7 +80,7 @@ def linear_equals_library() -> None:
 
 
 def my_relu(inputs):
-    """ReLU by hand: what is not above 0 becomes 0."""
+    """ReLU by hand: negative numbers become 0."""
     # Asking for `inputs > 0` instead would turn NaN into 0 and hide it.
     return torch.where(inputs <= 0, 0, inputs)
 
@@ -400,6 +400,8 @@ class RunningMean(nn.Module):
 def state_dict_holds_buffers() -> None:
     """A state dict holds parameters and persistent buffers, by path."""
     layer = RunningMean(features=2)
+    with torch.no_grad():
+        layer.gain.fill_(3.0)
     layer(torch.tensor([[10.0, 20.0], [30.0, 40.0]]))
 
     print("parameters:", [name for name, _ in layer.named_parameters()])
@@ -409,6 +411,7 @@ def state_dict_holds_buffers() -> None:
 
     fresh = RunningMean(features=2)
     print("loading:   ", fresh.load_state_dict(saved))
+    assert torch.equal(fresh.gain, layer.gain)
     assert torch.equal(fresh.mean, layer.mean)
     assert not torch.equal(fresh.latest, layer.latest)
 
@@ -481,7 +484,7 @@ def hooks_watch_every_layer() -> None:
 def dropout_in_two_modes() -> None:
     """Dropout zeroes and rescales while training, and does nothing in evaluation."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Dropout(p=0.25), nn.Identity())
+    model = nn.Sequential(nn.Dropout(p=0.25), nn.ReLU())
     inputs = torch.ones(10_000, requires_grad=True)
 
     for mode in ["train", "eval"]:
@@ -505,7 +508,7 @@ def batch_norm_in_two_modes() -> None:
 
     outputs = norm(inputs)
     print(f"batch:    mean {inputs.mean():.4f}  variance {inputs.var():.4f}")
-    print(f"outputs:  mean {outputs.mean().abs():.4f}  variance {outputs.var():.4f}")
+    print(f"outputs: |mean| {outputs.mean().abs():.4f}  variance {outputs.var():.4f}")
     running = [norm.running_mean.item(), norm.running_var.item()]
     print("running mean and variance, after one batch:  ", rounded(running))
     torch.testing.assert_close(norm.running_mean, 0.1 * inputs.mean(dim=0))
@@ -608,6 +611,11 @@ def moving_a_module() -> None:
     running = RunningMean(features=3).to(target)
     print("buffers:", [buffer.device.type for buffer in running.buffers()])
     assert all(buffer.device.type == target.type for buffer in running.buffers())
+
+    norm = nn.BatchNorm1d(num_features=3).to(torch.bfloat16)
+    print("dtypes: ", {name: str(b.dtype) for name, b in norm.named_buffers()})
+    assert norm.running_mean.dtype == torch.bfloat16
+    assert norm.num_batches_tracked.dtype == torch.int64
 
 
 def shapes(outputs):

@@ -126,7 +126,7 @@ def sharing_by_kind_of_array() -> None:
         "as_tensor, float32": lambda a: torch.as_tensor(a, dtype=torch.float32),
         "tensor": torch.tensor,
         "from_numpy, copy()": lambda a: torch.from_numpy(a.copy()),
-        "from_numpy, astype": lambda a: torch.from_numpy(a.astype("f8", order="C")),
+        "from_numpy, astype": lambda a: torch.from_numpy(a.astype(np.float64)),
     }
     fig, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
     with warnings.catch_warnings():
@@ -331,6 +331,11 @@ def from_any_device() -> None:
     on_cpu = losses.device.type == "cpu"
     assert same_memory(losses, by_steps) == same_memory(losses, by_force) == on_cpu
 
+    conjugate = torch.tensor([1 + 2j]).conj()
+    print("flagged: ", conjugate.numpy(force=True).tolist())
+    assert conjugate.numpy(force=True).tolist() == [1 - 2j]
+    assert conjugate.imag.numpy(force=True).tolist() == [-2]
+
     message = ""
     # The meta device has shapes without data, never memory of the CPU.
     elsewhere = torch.empty(3, device="meta")
@@ -523,7 +528,7 @@ def solution_bfloat16_through_numpy() -> None:
 
 @pytest.mark.cpu_only("NumPy arrays lie in the memory of the CPU")
 def solution_predict_the_table() -> None:
-    """Four lines which share, copy or raise."""
+    """Five lines which share, copy or raise."""
     counts = np.array([3, 1, 2])
     attempts = {
         "as_tensor, int64": lambda ndarray: torch.as_tensor(ndarray, dtype=torch.int64),

@@ -301,10 +301,12 @@ def momentum_in_a_valley() -> None:
         path = torch.tensor(descend(valley, torch.optim.SGD, options, steps=2000))
         far = path.norm(dim=1) > 0.01
         # The first step after the last point which is still far from the bottom.
-        steps_needed[momentum] = far.nonzero().max().item() + 1
+        steps = far.nonzero().max().item() + 1
+        signs = path[:steps, 0].sign()
+        swings = (signs[1:] != signs[:-1]).sum().item()
+        steps_needed[momentum] = steps
+        print(f"momentum {momentum:4}: {steps:4} steps, {swings:2} swings past 0")
 
-    for momentum, steps in steps_needed.items():
-        print(f"momentum {momentum:4}: {steps:4} steps")
     assert steps_needed[0.5] < steps_needed[0.0] < steps_needed[0.99] < 2000
 
 
@@ -394,10 +396,10 @@ def lbfgs_takes_a_closure() -> None:
 
     optimizer.step(closure)
     print("evaluations in the first step:", len(losses))
+    assert len(losses) > 10
     optimizer.step(closure)
     optimizer.step(closure)
     print("weights after three steps:", rounded(weights))
-    assert len(losses) > 2
     assert rosenbrock(weights) < 1e-6
 
     message = ""
@@ -454,6 +456,7 @@ def what_each_optimizer_keeps() -> None:
 
 def memory_of_a_training_step() -> None:
     """Parameters, gradients and optimizer state of one model, in bytes."""
+    torch.manual_seed(0)
     runs = {
         "SGD": (torch.optim.SGD, {}, 0),
         "momentum": (torch.optim.SGD, {"momentum": 0.9}, 1),
@@ -497,8 +500,13 @@ def parameter_groups() -> None:
     body_step = (body.weight - before["0.weight"]).abs().max()
     head_step = (head.weight - before["2.weight"]).abs().max()
     torch.testing.assert_close(head_step, 10 * body_step, rtol=0.01, atol=0)
-    optimizer.param_groups[0]["lr"] = 0.0005
-    assert [group["lr"] for group in optimizer.param_groups] == [0.0005, 0.01]
+
+    optimizer.param_groups[0]["lr"] = 0.0
+    before = deepcopy(model.state_dict())
+    optimizer.step()
+    print("body stays at lr 0:", torch.equal(body.weight, before["0.weight"]))
+    assert torch.equal(body.weight, before["0.weight"])
+    assert not torch.equal(head.weight, before["2.weight"])
 
 
 def replaced_layer_stays_still() -> None:
@@ -546,6 +554,7 @@ def no_gradient_or_zero_gradient() -> None:
 
 def state_dict_counts_parameters() -> None:
     """An optimizer's `state_dict` numbers the parameters and holds none of them."""
+    torch.manual_seed(0)
     model = nn.Linear(2, 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     print("state before a step:", optimizer.state_dict()["state"])
@@ -697,6 +706,7 @@ def solution_turned_valley() -> None:
 
 def solution_decay_only_matrices() -> None:
     """Weight decay for matrices, none for biases and normalization."""
+    torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 3))
     matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]

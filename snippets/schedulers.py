@@ -44,7 +44,7 @@ EVERY_SCHEDULE = {
         optimizer, T_max=steps
     ),
     "CosineAnnealingWarmRestarts": lambda optimizer, steps: (
-        lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=steps // 3)
+        lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=steps // 3 + 1)
     ),
     "CyclicLR": lambda optimizer, steps: lr_scheduler.CyclicLR(
         optimizer,
@@ -182,7 +182,7 @@ def train(make_scheduler, epochs, lr):
 
 
 def a_scheduler_writes_rates() -> None:
-    """A scheduler changes the `lr` of every parameter group, and nothing else."""
+    """A scheduler changes the `lr` of every parameter group."""
     body, head = torch.zeros(2, requires_grad=True), torch.zeros(2, requires_grad=True)
     groups = [{"params": [body], "lr": 0.01}, {"params": [head], "lr": 0.1}]
     optimizer = torch.optim.SGD(groups)

@@ -251,7 +251,7 @@ def negative_view_is_a_flag() -> None:
     waves = torch.tensor([1 + 2j, 3 - 4j])
     mirrored = waves.conj().imag
 
-    print("cells:     ", torch.view_as_real(waves).flatten().tolist())
+    print("floats:    ", torch.view_as_real(waves).flatten().tolist())
     print("imag:      ", waves.imag.tolist())
     print("mirrored:  ", mirrored.tolist())
     print("is_neg():  ", mirrored.is_neg())

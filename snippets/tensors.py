@@ -20,7 +20,7 @@ def numbers_to_tensors() -> None:
     named = {"scalar": scalar, "vector": vector, "matrix": matrix, "batch": batch}
     for name, tensor in named.items():
         print(
-            f"{name}: ndim {tensor.ndim}, numel {tensor.numel():>2}, shape {tuple(tensor.shape)}"
+            f"{name + ':':7} ndim {tensor.ndim}, numel {tensor.numel():>2}, shape {tuple(tensor.shape)}"
         )
         assert tensor.ndim == len(tensor.shape)
         assert tensor.numel() == math.prod(tensor.shape)

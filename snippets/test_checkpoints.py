@@ -16,7 +16,9 @@ from snippets.checkpoints import (
     save_atomically,
 )
 
-WHOLE_SECONDS = st.datetimes(datetime(1000, 1, 1), datetime(9999, 1, 1)).map(lambda time: time.replace(microsecond=0))
+WHOLE_SECONDS = st.datetimes(datetime(1000, 1, 1), datetime(9999, 1, 1)).map(
+    lambda time: time.replace(microsecond=0)
+)
 
 
 @settings(max_examples=3, deadline=None)
@@ -54,11 +56,15 @@ def test_the_best_are_kept(losses, count):
 def test_names_sort_by_time(times):
     """The order of the names is the order of the times."""
     times = [time.replace(tzinfo=UTC) for time in times]
-    assert sorted(times) == sorted(times, key=lambda time: checkpoint_name(time, 1, 0.5))
+    assert sorted(times) == sorted(
+        times, key=lambda time: checkpoint_name(time, 1, 0.5)
+    )
 
 
 def test_bits_are_more_than_equality():
     """Negative zero equals zero, and has other bits; NaN equals nothing, and has the same."""
     assert not same_bits({"a": torch.tensor(0.0)}, {"a": torch.tensor(-0.0)})
-    assert same_bits({"a": torch.tensor(float("nan"))}, {"a": torch.tensor(float("nan"))})
+    assert same_bits(
+        {"a": torch.tensor(float("nan"))}, {"a": torch.tensor(float("nan"))}
+    )
     assert not same_bits({"a": torch.zeros(2)}, {"b": torch.zeros(2)})

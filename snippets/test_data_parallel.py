@@ -27,7 +27,9 @@ def test_parts_give_the_gradients_of_the_whole(batch_size, replica_count):
 
 
 @settings(max_examples=25, deadline=None)
-@given(samples=st.integers(1, 40), world_size=st.integers(1, 6), epoch=st.integers(0, 5))
+@given(
+    samples=st.integers(1, 40), world_size=st.integers(1, 6), epoch=st.integers(0, 5)
+)
 def test_a_sampler_misses_nothing_and_shares_equally(samples, world_size, epoch):
     """Every sample is drawn, all shares are equally long, and the fewest possible samples are repeated."""
     shares = []
@@ -45,4 +47,6 @@ def test_stages_are_a_state_dict_of_two_parts():
     """Cutting a model loses no weight."""
     whole = make_model(seed=0)
     stages = TwoStages(whole, "cpu", "cpu")
-    assert [w.data_ptr() for w in stages.parameters()] == [w.data_ptr() for w in whole.parameters()]
+    assert [w.data_ptr() for w in stages.parameters()] == [
+        w.data_ptr() for w in whole.parameters()
+    ]

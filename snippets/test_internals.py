@@ -21,7 +21,13 @@ sizes = st.integers(min_value=1, max_value=6)
 
 
 @settings(max_examples=25, deadline=None)
-@given(batch=sizes, features=sizes, labels=sizes, scale=st.sampled_from([0.1, 1.0, 100.0]), seed=st.integers(0, 99))
+@given(
+    batch=sizes,
+    features=sizes,
+    labels=sizes,
+    scale=st.sampled_from([0.1, 1.0, 100.0]),
+    seed=st.integers(0, 99),
+)
 def test_rewritten_functions_equal_the_library(batch, features, labels, scale, seed):
     torch.manual_seed(seed)
     inputs = scale * torch.randn(batch, features, dtype=torch.float64)
@@ -33,7 +39,10 @@ def test_rewritten_functions_equal_the_library(batch, features, labels, scale, s
     torch.testing.assert_close(logits, F.linear(inputs, weight, bias))
     ours, theirs = cross_entropy(logits, targets), F.cross_entropy(logits, targets)
     torch.testing.assert_close(ours, theirs)
-    gradients = [torch.autograd.grad(loss, weight, retain_graph=True)[0] for loss in (ours, theirs)]
+    gradients = [
+        torch.autograd.grad(loss, weight, retain_graph=True)[0]
+        for loss in (ours, theirs)
+    ]
     torch.testing.assert_close(*gradients)
 
 

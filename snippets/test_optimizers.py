@@ -124,3 +124,9 @@ def test_the_figure_shows_every_optimizer_for_a_dense_vector():
     assert shown == library_optimizers() - {torch.optim.SparseAdam, torch.optim.Muon}
     with pytest.raises(ValueError, match="2D"):
         torch.optim.Muon([torch.zeros(2, requires_grad=True)])
+
+
+def test_only_adagrad_has_state_before_the_first_step():
+    for optimizer_class, options in EVERY_OPTIMIZER:
+        optimizer = optimizer_class([torch.zeros(2, 2, requires_grad=True)], **options)
+        assert bool(optimizer.state) == (optimizer_class is torch.optim.Adagrad)

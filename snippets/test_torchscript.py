@@ -45,7 +45,9 @@ def test_silence_silences_nothing_else():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with silence("`torch.jit"):
-            warnings.warn("`torch.jit.script` is deprecated", FutureWarning, stacklevel=1)
+            warnings.warn(
+                "`torch.jit.script` is deprecated", FutureWarning, stacklevel=1
+            )
             warnings.warn("something else", FutureWarning, stacklevel=1)
     assert [str(warning.message) for warning in caught] == ["something else"]
 

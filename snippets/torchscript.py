@@ -130,7 +130,13 @@ def build(source, program):
     """Compile a C++ file with the headers, and link it with the libraries, of the torch wheel."""
     wheel = Path(torch.__file__).parent
     headers = [f"-I{wheel}/include", f"-I{wheel}/include/torch/csrc/api/include"]
-    libraries = [f"-L{wheel}/lib", f"-Wl,-rpath,{wheel}/lib", "-ltorch", "-ltorch_cpu", "-lc10"]
+    libraries = [
+        f"-L{wheel}/lib",
+        f"-Wl,-rpath,{wheel}/lib",
+        "-ltorch",
+        "-ltorch_cpu",
+        "-lc10",
+    ]
     command = ["g++", "-std=c++20", *headers, source, "-o", program, *libraries]
     subprocess.run(command, check=True, capture_output=True)
 
@@ -151,7 +157,11 @@ def best_times(variants, tensor):
 
 def smooth_step(inputs):
     """A chain of element-wise operations."""
-    return torch.sigmoid(3 * inputs) * torch.tanh(inputs) + 0.1 * inputs**2 - torch.cos(inputs)
+    return (
+        torch.sigmoid(3 * inputs) * torch.tanh(inputs)
+        + 0.1 * inputs**2
+        - torch.cos(inputs)
+    )
 
 
 def jit_is_deprecated() -> None:
@@ -184,11 +194,17 @@ def two_ways_to_capture() -> None:
         traced = torch.jit.trace(classifier, features[:2])
         scripted = torch.jit.script(classifier)
 
-    print("logits:         ", [round(logit, 4) for logit in classifier(features)[0].tolist()])
+    print(
+        "logits:         ",
+        [round(logit, 4) for logit in classifier(features)[0].tolist()],
+    )
     for name, captured in {"traced": traced, "scripted": scripted}.items():
         print(f"{name}:")
         print("  kind:         ", type(captured).__name__)
-        print("  parameters:   ", [parameter for parameter, _ in captured.named_parameters()])
+        print(
+            "  parameters:   ",
+            [parameter for parameter, _ in captured.named_parameters()],
+        )
         print("  same logits:  ", torch.equal(captured(features), classifier(features)))
         assert torch.equal(captured(features), classifier(features))
         assert isinstance(captured, torch.jit.ScriptModule)
@@ -227,11 +243,22 @@ def tracing_loses_a_branch() -> None:
     direction = torch.tensor([0.6, 0.8])
     fig, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
     styles = [("C0", "-", 6), ("C2", "-", 2), ("C1", "--", 2), ("C3", ":", 2)]
-    for (name, function), (color, style, width) in zip(functions.items(), styles, strict=True):
-        returned = torch.stack([function(length * direction).norm() for length in lengths])
+    for (name, function), (color, style, width) in zip(
+        functions.items(), styles, strict=True
+    ):
+        returned = torch.stack(
+            [function(length * direction).norm() for length in lengths]
+        )
         right = torch.isclose(returned, lengths.clamp(max=1)).sum().item()
         print(f"{name:26}  right for {right} of 60 lengths")
-        ax.plot(lengths.tolist(), returned.tolist(), color, linestyle=style, linewidth=width, label=name)
+        ax.plot(
+            lengths.tolist(),
+            returned.tolist(),
+            color,
+            linestyle=style,
+            linewidth=width,
+            label=name,
+        )
         assert (right == 60) == (name in ("Python", "scripted"))
     ax.set_xlabel("length of the input")
     ax.set_ylabel("length of the output")
@@ -239,17 +266,25 @@ def tracing_loses_a_branch() -> None:
     plt.show()
 
 
-@pytest.mark.not_importable("TorchScript prefixes a function's name with that of its module")
+@pytest.mark.not_importable(
+    "TorchScript prefixes a function's name with that of its module"
+)
 def scripted_inside_traced() -> None:
     """A trace records the call of a scripted function as a call, branch included."""
     with silence("`torch.jit"):
         capped = torch.jit.script(cap_length)
         # No TracerWarning here: the `if` is inside the scripted part.
-        doubled = torch.jit.trace(lambda features: 2 * capped(features), torch.tensor([0.3, 0.4]))
+        doubled = torch.jit.trace(
+            lambda features: 2 * capped(features), torch.tensor([0.3, 0.4])
+        )
 
     print(doubled.code)
     for features in (torch.tensor([0.3, 0.4]), torch.tensor([3.0, 4.0])):
-        print([round(f, 4) for f in features.tolist()], "->", [round(f, 4) for f in doubled(features).tolist()])
+        print(
+            [round(f, 4) for f in features.tolist()],
+            "->",
+            [round(f, 4) for f in doubled(features).tolist()],
+        )
         assert torch.allclose(doubled(features), 2 * cap_length(features))
 
 
@@ -302,7 +337,11 @@ def file_needs_no_class() -> None:
         torch.jit.save(torch.jit.script(classifier), "classifier.pt")
 
     with ZipFile("classifier.pt") as archive:
-        code = next(name for name in archive.namelist() if "/code/" in name and name.endswith(".py"))
+        code = next(
+            name
+            for name in archive.namelist()
+            if "/code/" in name and name.endswith(".py")
+        )
         lines = archive.read(code).decode().splitlines()
     print("\n".join(lines[-4:]))
 
@@ -316,7 +355,9 @@ print(loaded.original_name, *loaded(torch.ones(1, 4))[0].tolist())
     print("loaded there:", name)
     print("logits there:", [round(float(logit), 4) for logit in logits])
     print("logits here: ", [round(logit, 4) for logit in here.tolist()])
-    assert torch.allclose(torch.tensor([float(logit) for logit in logits]), here, atol=1e-5)
+    assert torch.allclose(
+        torch.tensor([float(logit) for logit in logits]), here, atol=1e-5
+    )
 
 
 @pytest.mark.needs("g++")
@@ -332,21 +373,38 @@ def load_in_cpp() -> None:
 
     write_loader(Path("loader.cpp"))
     build("loader.cpp", "loader")
-    answer = subprocess.run(["./loader", "classifier.pt"], check=True, capture_output=True, text=True)
-    from_cpp = torch.tensor([[float(logit) for logit in line.split()] for line in answer.stdout.splitlines()])
+    answer = subprocess.run(
+        ["./loader", "classifier.pt"], check=True, capture_output=True, text=True
+    )
+    from_cpp = torch.tensor(
+        [
+            [float(logit) for logit in line.split()]
+            for line in answer.stdout.splitlines()
+        ]
+    )
 
     points = torch.linspace(-2, 2, 21)
     with torch.no_grad():
         from_python = classifier(points.unsqueeze(1).expand(21, 4))
     print("C++, first point:   ", [round(logit, 4) for logit in from_cpp[0].tolist()])
-    print("Python, first point:", [round(logit, 4) for logit in from_python[0].tolist()])
+    print(
+        "Python, first point:", [round(logit, 4) for logit in from_python[0].tolist()]
+    )
     print("all 63 logits agree:", torch.allclose(from_cpp, from_python, atol=1e-5))
     assert torch.allclose(from_cpp, from_python, atol=1e-5)
 
     fig, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
     for label in range(3):
-        ax.plot(points, from_python[:, label], f"C{label}", label=f"label {label}, Python")
-        ax.plot(points, from_cpp[:, label], f"C{label}o", markersize=4, label=f"label {label}, C++")
+        ax.plot(
+            points, from_python[:, label], f"C{label}", label=f"label {label}, Python"
+        )
+        ax.plot(
+            points,
+            from_cpp[:, label],
+            f"C{label}o",
+            markersize=4,
+            label=f"label {label}, C++",
+        )
     ax.set_xlabel("value of all four features")
     ax.set_ylabel("logit")
     ax.legend(ncols=3, fontsize=8)
@@ -358,7 +416,9 @@ def freezing_folds() -> None:
     torch.manual_seed(0)
     block = ConvBlock()
     images = torch.randn(8, 3, 32, 32)
-    block(images)  # one batch in training mode, so that the running statistics are not the initial ones
+    block(
+        images
+    )  # one batch in training mode, so that the running statistics are not the initial ones
     block.eval()
 
     with silence("`torch.jit"):
@@ -448,13 +508,25 @@ def compile_keeps_the_branch() -> None:
     graphs = []
 
     def note_and_run(graph_module, example_inputs):
-        graphs.append([node.name for node in graph_module.graph.nodes if node.op.startswith("call")])
+        graphs.append(
+            [
+                node.name
+                for node in graph_module.graph.nodes
+                if node.op.startswith("call")
+            ]
+        )
         return graph_module.forward
 
     compiled = torch.compile(cap_length, backend=note_and_run)
-    for features in (torch.tensor([0.3, 0.4]), torch.tensor([3.0, 4.0]), torch.tensor([0.1, 0.2])):
+    for features in (
+        torch.tensor([0.3, 0.4]),
+        torch.tensor([3.0, 4.0]),
+        torch.tensor([0.1, 0.2]),
+    ):
         returned = compiled(features)
-        print(f"returned {[round(f, 4) for f in returned.tolist()]}, graphs so far {graphs}")
+        print(
+            f"returned {[round(f, 4) for f in returned.tolist()]}, graphs so far {graphs}"
+        )
         assert torch.allclose(returned, cap_length(features))
     assert len(graphs) == 2
 
@@ -470,7 +542,6 @@ def compile_in_place() -> None:
     classifier = Classifier().eval()
     features = torch.linspace(-1, 1, 20).reshape(5, 4)
 
-    torch._inductor.config.compile_threads = 1  # one kernel needs no pool of compilers
     compiled = torch.compile(classifier)
     with torch.no_grad():
         logits = compiled(features)  # the first call compiles
@@ -492,8 +563,11 @@ def fusing_timed() -> None:
     inputs = torch.randn(2_000_000)
     with silence("`torch.jit"):
         scripted = torch.jit.script(smooth_step)
-    torch._inductor.config.compile_threads = 1  # one kernel needs no pool of compilers
-    variants = {"Python": smooth_step, "scripted": scripted, "compiled": torch.compile(smooth_step)}
+    variants = {
+        "Python": smooth_step,
+        "scripted": scripted,
+        "compiled": torch.compile(smooth_step),
+    }
 
     times = best_times(variants, inputs)
     for name, variant in variants.items():
@@ -521,7 +595,9 @@ def package_ahead_of_time() -> None:
     exported = torch.export.export(classifier, (features,))
     # Up to torch 2.11, the compiler uses a function of torch that is deprecated.
     with silence("`isinstance"):
-        torch._inductor.aoti_compile_and_package(exported, package_path="classifier.pt2")
+        torch._inductor.aoti_compile_and_package(
+            exported, package_path="classifier.pt2"
+        )
     with ZipFile("classifier.pt2") as archive:
         libraries = [name for name in archive.namelist() if name.endswith(".so")]
     loaded = torch._inductor.aoti_load_package("classifier.pt2")
@@ -543,14 +619,18 @@ def export_to_onnx() -> None:
     with silence("`isinstance"):
         program = torch.onnx.export(classifier, (features,), dynamo=True, verbose=False)
     program.save("classifier.onnx")
-    session = onnxruntime.InferenceSession("classifier.onnx", providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        "classifier.onnx", providers=["CPUExecutionProvider"]
+    )
 
     (wanted,) = session.get_inputs()
     (logits,) = session.run(None, {wanted.name: features.cpu().numpy()})
     print("input:       ", wanted.name, wanted.shape, wanted.type)
     print("operators:   ", [node.op_type for node in program.model.graph])
     print("first logits:", [round(logit, 4) for logit in logits[0].tolist()])
-    assert torch.allclose(torch.from_numpy(logits), classifier(features).cpu(), atol=1e-5)
+    assert torch.allclose(
+        torch.from_numpy(logits), classifier(features).cpu(), atol=1e-5
+    )
 
 
 def solution_trace_a_loop() -> None:

@@ -302,9 +302,9 @@ def test_stops_the_strict_build_with_line_and_remedy(case: str, pages: Sandbox) 
     assert what in html.unescape(page)
     assert "This block cannot be shown" in page
     checked = pages.torchproof("check")
-    if not case.startswith(("highlight", "no alt")):
-        assert checked.returncode == 1
-        assert "Traceback" not in checked.stderr
+    assert checked.returncode == 1
+    assert what in checked.stdout
+    assert "Traceback" not in checked.stderr
 
 
 def test_works_in_any_markdown_host(original: Sandbox) -> None:

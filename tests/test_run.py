@@ -11,6 +11,7 @@ from tests.conftest import Sandbox, make_sandbox
 
 HEAD = '''
 """Every way to end."""
+import concurrent.futures
 import ctypes
 import inspect
 import multiprocessing
@@ -99,6 +100,11 @@ CASES = {
     "sees_no_state": ("", "print(torch.ones(1).dtype, os.environ.get('LEAK'))", ""),
     "leaves_a_child": ("", "subprocess.Popen(['sleep', '600'])\n    print('gone')", ""),
     "joins_threads": ("", "threading.Thread(target=lambda: (time.sleep(0.1), print('late'))).start()", ""),
+    "leaves_a_pool": (
+        "@pytest.mark.time_limit(5)",
+        "pool = concurrent.futures.ThreadPoolExecutor(1)\n    print(pool.submit(lambda: 7).result())",
+        "",
+    ),
     "draws": ("", "plt.plot([1, 2])\n    plt.show()\n    plt.figure()\n    plt.plot([2, 1])", ""),
     "is_fresh": ("@pytest.mark.fresh('needs its own interpreter')", "print('numpy' in sys.modules)", ""),
     "lacks_a_command": ("@pytest.mark.needs('no-such-command')", "print(1)", "skipped"),

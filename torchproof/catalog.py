@@ -12,10 +12,9 @@ from typing import Literal
 
 from torchproof.marks import Mark, is_mark, read_mark
 from torchproof.problems import Place, Problem
-from torchproof.scope import forbidden_in_demo
+from torchproof.scope import Definition, forbidden_in_demo
 
 PACKAGE = "snippets"
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True)
@@ -119,9 +118,13 @@ class Catalog:
         for module in self.modules.values():
             yield from module.snippets.values()
 
+    @cached_property
+    def _by_name(self) -> dict[str, Snippet]:
+        return {snippet.full_name: snippet for snippet in self.snippets()}
+
     def find(self, full_name: str) -> Snippet:
         """The snippet of that import path; a Problem names the nearest ones if there is none."""
-        known = {snippet.full_name: snippet for snippet in self.snippets()}
+        known = self._by_name
         if full_name in known:
             return known[full_name]
         import difflib
@@ -263,7 +266,8 @@ def _check_demo(module: Module, node: Definition) -> None:
         raise Problem(f"the demo {node.name} has no body to show", module.place(node), "write the program it shows")
     if node.body[1].lineno in (node.lineno, node.body[0].end_lineno):
         raise Problem(f"the body of {node.name} starts on the line of its docstring", module.place(node), "start a new line")
-    for culprit, reason in forbidden_in_demo(node):
+    text = "\n".join(module.lines[node.lineno - 1 : node.end_lineno])
+    for culprit, reason in forbidden_in_demo(node, text):
         raise Problem(f"{reason} in the demo {node.name}, whose body is run at top level", module.place(culprit))
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from torchproof.catalog import Snippet
-from torchproof.pages import Directive, Page, pages, scan
+from torchproof.pages import Directive, highlighted_lines, match_alts, pages, scan
 from torchproof.problems import Place, Problem
 from torchproof.program import Program
 from torchproof.project import Project, State, current
@@ -102,7 +102,6 @@ def _orphans(project: Project, device: str) -> list[Problem]:
 def _check_pages(project: Project, report: Report) -> set[str]:
     """Names that pages show; directives of no snippet and fenced Python are problems."""
     shown: dict[str, Place] = {}
-    known = {snippet.full_name for snippet in project.catalog.snippets()}
     try:
         found = pages(project.root / "docs")
     except Problem as problem:
@@ -114,18 +113,23 @@ def _check_pages(project: Project, report: Report) -> set[str]:
                 report.problems.append(Problem(item.what, page.place(item.start), item.fix))
                 continue
             report.problems += [Problem(fault.what, page.place(fault.start), fault.fix) for fault in item.faults]
-            if item.name not in known:
-                report.problems.append(_unknown(project, item, page))
+            try:
+                _check_options(project, item)
+            except Problem as problem:
+                if not problem.place:
+                    report.problems.append(Problem(problem.what, page.place(item.start), problem.fix))
             shown[item.name] = page.place(item.start)
     return set(shown)
 
 
-def _unknown(project: Project, item: Directive, page: Page) -> Problem:
-    try:
-        project.catalog.find(item.name)
-    except Problem as problem:
-        return Problem(problem.what, page.place(item.start), problem.fix)
-    raise AssertionError(f"{item.name} is known")
+def _check_options(project: Project, item: Directive) -> None:
+    """Whether the snippet is there, and its options fit; what is wrong with its record has been said elsewhere."""
+    snippet = project.catalog.find(item.name)
+    program = project.program(snippet)
+    highlighted_lines(program.body, item.options.get("highlight", []))
+    standing = project.standing(program, "cpu")
+    if standing.state == "fresh" and standing.entry:
+        match_alts(len(standing.entry.figures), item.options.get("alt", []))
 
 
 def _tested(project: Project, snippet: Snippet) -> bool:

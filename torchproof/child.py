@@ -105,9 +105,8 @@ def _figures(prefix: str) -> list[str]:
 def _leave(code: int) -> None:
     """End as an interpreter does, without the time it takes to tear torch down."""
     faulthandler.cancel_dump_traceback_later()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    # What the interpreter itself calls first: it ends thread pools, then waits for threads.
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(ValueError, OSError):

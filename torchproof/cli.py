@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     root = options.root.resolve()
     if not (root / "snippets").is_dir():
         parser.error(f"{root} holds no snippets/: change into the project, or name it with --root")
+    # Syntax trees hold no garbage, and looking for it among them takes as long as parsing. The process ends soon anyway.
+    gc.disable()
     project = Project(root)
     try:
         if options.command == "check":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from torchproof.problems import Place, Problem
@@ -82,6 +83,32 @@ def scan(lines: list[str]) -> Iterator[Directive | Forbidden]:
             yield Directive(directive["name"], start, index, directive["indent"], options, tuple(faults))
 
 
+def highlighted_lines(body: str, texts: list[str]) -> list[int]:
+    """Numbers of the lines that hold these texts.
+
+    Raises:
+        Problem: A text occurs nowhere, or more than once.
+    """
+    numbers = []
+    for text in texts:
+        if body.count(text) != 1:
+            times = f"{body.count(text)} times" if text in body else "nowhere"
+            raise Problem(f"the text to highlight, {text!r}, occurs {times} in the block", fix="name text that occurs once")
+        numbers.append(body[: body.index(text)].count("\n") + 1)
+    return numbers
+
+
+def match_alts(figures: int, alts: list[str]) -> None:
+    """Every figure needs its own words.
+
+    Raises:
+        Problem: There are more figures than texts, or the other way around.
+    """
+    if figures != len(alts):
+        fix = "write one `alt: what the figure shows` line below the block for each figure"
+        raise Problem(f"the program draws {figures} figures and the block has {len(alts)} alt texts", fix=fix)
+
+
 @dataclass(frozen=True)
 class Page:
     """A Markdown file below `docs/`.
@@ -111,6 +138,12 @@ class Page:
         return Place(self.path, self.offset + line + 1)
 
 
+@lru_cache(maxsize=1024)
+def _read(path: Path, modified: int) -> Page:
+    """A page as it was at that time: each page of a build asks for all pages."""
+    return Page.read(path)
+
+
 def pages(docs: Path) -> list[Page]:
     """Every page below a docs folder.
 
@@ -120,7 +153,7 @@ def pages(docs: Path) -> list[Page]:
     found = []
     for path in sorted(docs.rglob("*.md")):
         try:
-            found.append(Page.read(path))
+            found.append(_read(path, path.stat().st_mtime_ns))
         except UnicodeDecodeError as error:
             raise Problem(f"the page is not UTF-8 text ({error.reason})", Place(path, 1), "save it as UTF-8") from None
     return found

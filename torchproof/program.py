@@ -114,7 +114,9 @@ class Programs:
         assert isinstance(snippet.node, ast.FunctionDef)
         guarded = "spawns" in snippet.marks
         flat = _defaults(snippet.node) + body_text(module, snippet.node, dedent=True)
-        names = names_of(flat, ast.parse(flat))
+        names = names_of(
+            flat, [*snippet.node.args.defaults, *filter(None, snippet.node.args.kw_defaults), *snippet.node.body[1:]]
+        )
         for name in names.bound:
             parts.means(name, "a local name of the demo", snippet.place)
         parts.futures.update(module.futures)
@@ -130,8 +132,7 @@ class Programs:
         parts.units[key] = (module, statement)
         parts.futures.update(module.futures)
         if key not in self._names:
-            text = statement_text(module, statement)
-            self._names[key] = names_of(text, ast.parse(text))
+            self._names[key] = names_of(statement_text(module, statement), [statement])
         names = self._names[key]
         for name in names.bound:
             parts.means(name, key, module.place(statement))

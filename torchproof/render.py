@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 
 from pygments import highlight
@@ -10,10 +11,13 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from torchproof.catalog import Snippet
+from torchproof.pages import highlighted_lines, match_alts
 from torchproof.problems import Problem
 from torchproof.program import Program
 from torchproof.project import Project, Standing, current
 
+_LEXER = PythonLexer(stripnl=False)
+_PLAIN = HtmlFormatter(nowrap=True)
 REPOSITORY_FILE = "{repository}/blob/main/{path}#L{line}"
 
 
@@ -56,7 +60,7 @@ class Renderer:
         parts = [
             _head(program),
             _unfold(program),
-            _code(program.body, _highlighted(program.body, options.get("highlight", []))),
+            _code(program.body, highlighted_lines(program.body, options.get("highlight", []))),
             _output(shown),
             _figures(shown, options.get("alt", [])),
             self._foot(program, cpu, gpu, site_root),
@@ -121,26 +125,27 @@ def _unfold(program: Program) -> str:
     if not program.preamble:
         return ""
     count = program.preamble.count("\n") + 1
+    # The same helpers open many programs: each is colored once, and found by searching where it is shown itself.
+    html = "\n\n\n".join(_colored(part) for part in program.preamble.split("\n\n\n"))
     return (
-        f'<details class="tp-more"><summary>The program starts with {count} more line{"s" * (count > 1)}</summary>'
-        f"{_code(program.preamble, [])}</details>"
+        f'<details class="tp-more" data-search-exclude><summary>The program starts with {count} more line{"s" * (count > 1)}'
+        f"</summary>{_frame(html)}</details>"
     )
 
 
 def _code(source: str, lines: list[int]) -> str:
-    formatter = HtmlFormatter(nowrap=True, hl_lines=lines)
-    html = highlight(source, PythonLexer(stripnl=False), formatter)
-    return f'<div class="highlight no-copy"><pre tabindex="0"><code class="language-python">{html}</code></pre></div>'
+    return _frame(_colored(source, tuple(lines)))
 
 
-def _highlighted(body: str, texts: list[str]) -> list[int]:
-    numbers = []
-    for text in texts:
-        if body.count(text) != 1:
-            times = f"{body.count(text)} times" if text in body else "nowhere"
-            raise Problem(f"the text to highlight, {text!r}, occurs {times} in the block", fix="name text that occurs once")
-        numbers.append(body[: body.index(text)].count("\n") + 1)
-    return numbers
+def _frame(html: str) -> str:
+    return f'<div class="highlight no-copy"><pre tabindex="0"><code class="language-python">{html}\n</code></pre></div>'
+
+
+@lru_cache(maxsize=4096)
+def _colored(source: str, lines: tuple[int, ...] = ()) -> str:
+    formatter = HtmlFormatter(nowrap=True, hl_lines=lines) if lines else _PLAIN
+    html: str = highlight(source, _LEXER, formatter)
+    return html.rstrip("\n")
 
 
 def _output(shown: Standing) -> str:
@@ -156,11 +161,9 @@ def _output(shown: Standing) -> str:
 
 def _figures(shown: Standing, alts: list[str]) -> str:
     figures = shown.entry.figures if shown.entry else ()
-    if len(figures) != len(alts):
-        fix = "write one `alt: what the figure shows` line below the block for each figure"
-        raise Problem(f"the program draws {len(figures)} figures and the block has {len(alts)} alt texts", fix=fix)
+    match_alts(len(figures), alts)
     html = ""
     for (file, _), alt in zip(figures, alts, strict=True):
         svg = shown.record.figure(file).strip().replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
-        html += f'<figure class="tp-figure" tabindex="0">{svg}</figure>'
+        html += f'<figure class="tp-figure" tabindex="0" data-search-exclude>{svg}</figure>'
     return html

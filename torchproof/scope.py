@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import re
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_FORBIDDEN = re.compile(r"\b(async|await|return|yield|nonlocal|global|globals|locals)\b")
 
 
 @dataclass(frozen=True)
@@ -23,16 +28,17 @@ class Names:
     chains: frozenset[str]
 
 
-def names_of(source: str, tree: ast.Module) -> Names:
-    """Read the names of `source`, of which `tree` is the parsed form."""
+def names_of(source: str, nodes: Iterable[ast.AST]) -> Names:
+    """Read the names of `source`, of which `nodes` are the parsed form."""
     table = symtable.symtable(source, "<snippet>", "exec")
     symbols = table.get_symbols()
     bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported() or s.is_namespace()}
     free = {s.get_name() for s in symbols if s.is_referenced()} - bound
     for scope in _descendants(table):
         free |= {s.get_name() for s in scope.get_symbols() if s.is_global() and s.is_referenced()} - bound
-    free |= {name for annotation in _string_annotations(tree) for name in annotation} - bound
-    return Names(frozenset(free), frozenset(bound), frozenset(_chains(tree)))
+    everything = [inner for node in nodes for inner in ast.walk(node)]
+    free |= _names_in_string_annotations(everything) - bound
+    return Names(frozenset(free), frozenset(bound), frozenset(_chains(everything)))
 
 
 def _descendants(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
@@ -41,35 +47,47 @@ def _descendants(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield from _descendants(child)
 
 
-def _chains(tree: ast.AST) -> Iterator[str]:
+def _chains(nodes: list[ast.AST]) -> Iterator[str]:
     """The longest dotted chains: of `a.b.c` not also `a.b`."""
-    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and id(node) not in inner:
-            dotted = ast.unparse(node)
-            if dotted.replace(".", "").isidentifier():
-                yield dotted
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    inner = {id(node.value) for node in attributes}
+    for node in attributes:
+        if id(node) in inner:
+            continue
+        parts = [node.attr]
+        value = node.value
+        while isinstance(value, ast.Attribute):
+            parts.append(value.attr)
+            value = value.value
+        if isinstance(value, ast.Name):
+            yield ".".join([value.id, *reversed(parts)])
 
 
-def _string_annotations(tree: ast.AST) -> Iterator[set[str]]:
+def _names_in_string_annotations(nodes: list[ast.AST]) -> set[str]:
     """Names inside annotations that are written as strings; linters and type checkers look them up too."""
-    for node in ast.walk(tree):
-        annotations = [getattr(node, "annotation", None), getattr(node, "returns", None)]
-        for annotation in (a for a in annotations if isinstance(a, ast.AST)):
-            for part in ast.walk(annotation):
-                if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    try:
-                        inner = ast.parse(part.value, mode="eval")
-                    except SyntaxError:
-                        continue
-                    yield {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
+    names: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.arg() | ast.AnnAssign():
+                annotation = node.annotation
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                annotation = node.returns
+            case _:
+                continue
+        for part in ast.walk(annotation) if annotation else ():
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                with contextlib.suppress(SyntaxError):
+                    names |= {n.id for n in ast.walk(ast.parse(part.value, mode="eval")) if isinstance(n, ast.Name)}
+    return names
 
 
-def forbidden_in_demo(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> Iterator[tuple[ast.AST, str]]:
-    """What would mean something else, or nothing, once a demo's body stands at top level."""
+def forbidden_in_demo(node: Definition, text: str) -> Iterator[tuple[ast.AST, str]]:
+    """What would mean something else, or nothing, once the body of a demo, whose source is `text`, stands at top level."""
+    if not _FORBIDDEN.search(text):  # Most demos hold none of the words: there is no need to look closer.
+        return
     if isinstance(node, ast.AsyncFunctionDef):
         yield node, "`async def`"
-    for inner, own_scope in _walk_scoped(node.body, own_scope=True):
+    for inner, own_scope in _walk_scoped(node.body):
         match inner:
             case ast.Return() if own_scope:
                 yield inner, "`return` is used"
@@ -83,14 +101,11 @@ def forbidden_in_demo(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDe
                 yield inner, f"`{inner.id}` is used"
 
 
-def _walk_scoped(nodes: list[ast.stmt], own_scope: bool) -> Iterator[tuple[ast.AST, bool]]:
+def _walk_scoped(nodes: list[ast.stmt]) -> Iterator[tuple[ast.AST, bool]]:
     """Every node with whether it belongs to the outermost function itself rather than to one inside it."""
-    for node in nodes:
-        yield from _walk_node(node, own_scope)
-
-
-def _walk_node(node: ast.AST, own_scope: bool) -> Iterator[tuple[ast.AST, bool]]:
-    yield node, own_scope
-    inside = own_scope and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-    for child in ast.iter_child_nodes(node):
-        yield from _walk_node(child, inside)
+    waiting: list[tuple[ast.AST, bool]] = [(node, True) for node in reversed(nodes)]
+    while waiting:
+        node, own_scope = waiting.pop()
+        yield node, own_scope
+        inside = own_scope and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        waiting += [(child, inside) for child in ast.iter_child_nodes(node)]
