@@ -365,7 +365,7 @@ def what_forgetting_costs() -> None:
         gaps = [abs(a - b) for a, b in zip(resumed.losses, whole.losses, strict=True)]
         first_gap = next(step for step, gap in enumerate(gaps) if gap > 0)
         equal = f"{first_gap - stop} steps equal"
-        print(f"without {forgotten:9}: {equal}, largest difference {max(gaps):.4f}")
+        print(f"without {forgotten:9}  {equal}, largest difference {max(gaps):.4f}")
         assert first_gap >= stop
         assert resumed.losses != whole.losses
 

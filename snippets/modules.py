@@ -666,7 +666,7 @@ def layers_for_features_and_images() -> None:
 
 
 def my_attention(queries, keys, values):
-    """Scaled dot-product attention by hand: each query's average of the values."""
+    """Scaled dot-product attention by hand: each query's weighted mean of the values."""
     scores = queries @ keys.transpose(-2, -1) / queries.shape[-1] ** 0.5
     return scores.softmax(dim=-1) @ values
 
@@ -687,7 +687,7 @@ def attention_equals_library() -> None:
     (theirs,) = torch.autograd.grad(library.square().sum(), queries)
     torch.testing.assert_close(ours, theirs)
 
-    # A query far along one key's direction gets the value of that key.
+    # A long query gets the value of one key: that with the largest dot product.
     sharp = my_attention(1000 * keys[:, :1], keys, values)
     best = (keys[0] @ keys[0, 0]).argmax()
     print("a sharp query gets:", rounded(sharp[0, 0].tolist()))

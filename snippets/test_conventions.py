@@ -31,7 +31,9 @@ UNARY = [
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from(UNARY), st.lists(st.floats(0, 10, width=32), min_size=1, max_size=8))
+@given(
+    st.sampled_from(UNARY), st.lists(st.floats(0, 10, width=32), min_size=1, max_size=8)
+)
 def test_the_underscore_writes_what_its_twin_returns(name, numbers):
     tensor = torch.tensor(numbers)
     address = tensor.data_ptr()
@@ -47,5 +49,10 @@ def test_the_underscore_writes_what_its_twin_returns(name, numbers):
 def test_samples_changed_tells_mixing_from_separate_layers(samples, features):
     torch.manual_seed(0)
     batch = torch.rand(samples, features)
-    assert samples_changed(nn.Linear(features, 2), batch, batch_dim=0) == [True] + [False] * (samples - 1)
-    assert samples_changed(lambda rows: rows - rows.mean(dim=0), batch, batch_dim=0) == [True] * samples
+    assert samples_changed(nn.Linear(features, 2), batch, batch_dim=0) == [True] + [
+        False
+    ] * (samples - 1)
+    assert (
+        samples_changed(lambda rows: rows - rows.mean(dim=0), batch, batch_dim=0)
+        == [True] * samples
+    )

@@ -34,7 +34,9 @@ def logits_and_targets(draw, limit=1e4):
 @given(logits_and_targets())
 def test_log_softmax_equals_the_library(case):
     logits, _ = case
-    torch.testing.assert_close(log_softmax_by_hand(logits), F.log_softmax(logits, dim=-1))
+    torch.testing.assert_close(
+        log_softmax_by_hand(logits), F.log_softmax(logits, dim=-1)
+    )
 
 
 @quick
@@ -73,17 +75,23 @@ def test_cross_entropy_gradient_equals_the_library(case):
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1), st.floats(0.125, 8))
 def test_huber_equals_the_library(residuals, delta):
     residuals = torch.tensor(residuals)
-    library = F.huber_loss(residuals, torch.zeros_like(residuals), delta=delta, reduction="none")
+    library = F.huber_loss(
+        residuals, torch.zeros_like(residuals), delta=delta, reduction="none"
+    )
     torch.testing.assert_close(huber_by_hand(residuals, delta), library)
 
 
 @quick
 @given(st.lists(st.tuples(st.floats(0.01, 0.99), st.booleans()), min_size=1))
 def test_binary_cross_entropy_equals_the_library(answers):
-    probabilities = torch.tensor([probability for probability, _ in answers], dtype=torch.float64)
+    probabilities = torch.tensor(
+        [probability for probability, _ in answers], dtype=torch.float64
+    )
     targets = torch.tensor([yes for _, yes in answers], dtype=torch.float64)
     library = F.binary_cross_entropy(probabilities, targets)
-    torch.testing.assert_close(binary_cross_entropy_by_hand(probabilities, targets), library)
+    torch.testing.assert_close(
+        binary_cross_entropy_by_hand(probabilities, targets), library
+    )
 
 
 def test_the_reference_leaves_no_loss_out():

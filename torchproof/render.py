@@ -125,8 +125,8 @@ def _unfold(program: Program) -> str:
     if not program.preamble:
         return ""
     count = program.preamble.count("\n") + 1
-    # The same helpers open many programs: each is colored once, and found by searching where it is shown itself.
-    html = "\n\n\n".join(_colored(part) for part in program.preamble.split("\n\n\n"))
+    # Without colors, which would double the page: the definitions have blocks of their own or are mere help.
+    html = escape(program.preamble, quote=False)
     return (
         f'<details class="tp-more" data-search-exclude><summary>The program starts with {count} more line{"s" * (count > 1)}'
         f"</summary>{_frame(html)}</details>"
