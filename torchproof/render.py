@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -18,6 +19,8 @@ from torchproof.project import Project, Standing, current
 
 _LEXER = PythonLexer(stripnl=False)
 _PLAIN = HtmlFormatter(nowrap=True)
+# Names and white space have the color of all text; their elements are half of a page.
+_UNCOLORED = re.compile(r'<span class="[nw]">([^<]*)</span>')
 REPOSITORY_FILE = "{repository}/blob/main/{path}#L{line}"
 
 
@@ -145,7 +148,7 @@ def _frame(html: str) -> str:
 def _colored(source: str, lines: tuple[int, ...] = ()) -> str:
     formatter = HtmlFormatter(nowrap=True, hl_lines=lines) if lines else _PLAIN
     html: str = highlight(source, _LEXER, formatter)
-    return html.rstrip("\n")
+    return _UNCOLORED.sub(r"\1", html.rstrip("\n"))
 
 
 def _output(shown: Standing) -> str:
