@@ -51,7 +51,7 @@ class CallLog(TorchFunctionMode):
 
 
 class NanFinder(TorchDispatchMode):
-    """While active, raises at the first operator that returns a NaN."""
+    """While active, raises at the first operator that returns a tensor with a NaN."""
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
         result = operator(*args, **(kwargs or {}))
@@ -79,7 +79,7 @@ def cross_entropy(logits, targets):
 
 
 def backward_graph(node, depth=0):
-    """Yield every node of a backward graph with its depth, following the edges to the inputs."""
+    """Yield the nodes of a backward graph with their depths; one that two paths reach comes twice."""
     yield depth, node
     for following, _ in node.next_functions:
         if following is not None:
@@ -102,7 +102,8 @@ def depth_of(event):
 
 def layer_of(event):
     """Whether a profiled event is an operator, a part of the backward engine, or a range around Python code."""
-    if event.name.startswith("aten::"):
+    # Autograd reports its own `detach` without the prefix.
+    if event.name.startswith("aten::") or event.name == "detach":
         return "operators"
     if event.name in ("forward", "backward", "update") or event.name.startswith(
         "Optimizer."
@@ -160,7 +161,8 @@ def step_drawn() -> None:
     """One training step: the torch functions that Python called, and the operators each led to."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    # On a GPU the default is one call for all parameters.
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, foreach=False)
     inputs, targets = torch.randn(16, 4), torch.randint(3, (16,))
 
     log = OperatorLog()
@@ -447,6 +449,7 @@ def bytes_held_for_backward() -> None:
 
 
 @pytest.mark.measurement
+@pytest.mark.cpu_only("for a GPU, backward runs in a thread of its own")
 def profile_one_step() -> None:
     """A timeline of one training step: ranges that Python opens, and the operators inside them."""
     # The profiler logs its start and stop to standard error, unless it is told not to.

@@ -1,5 +1,6 @@
 """What the rewritten functions, the logs and the walks of the backward graph promise."""
 
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -61,6 +62,21 @@ def test_backward_graph_of_a_leaf_and_of_a_shared_input():
     assert kinds == ["MulBackward0", "AccumulateGrad", "AccumulateGrad"]
 
 
+def test_graph_is_freed_with_the_loss():
+    class Token:
+        pass
+
+    token = Token()
+    watched = weakref.ref(token)
+    weight = torch.ones(2, requires_grad=True)
+    loss = (2 * weight).sum()
+    loss.grad_fn.next_functions[0][0].metadata["token"] = token
+    del token
+    assert watched() is not None
+    del loss
+    assert watched() is None
+
+
 def test_saved_tensors_of_a_product():
     left, right = torch.ones(2, requires_grad=True), torch.full((2,), 3.0)
     assert set(saved_tensors((left * right).grad_fn)) == {"other"}
@@ -70,6 +86,7 @@ def test_saved_tensors_of_a_product():
     ("name", "layer"),
     [
         ("aten::mm", "operators"),
+        ("detach", "operators"),
         ("forward", "Python"),
         ("Optimizer.step#SGD.step", "Python"),
         ("AddmmBackward0", "backward engine"),

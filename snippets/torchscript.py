@@ -16,6 +16,7 @@ import onnxruntime
 import pytest
 import torch
 from torch import nn
+from torch._inductor import metrics
 
 
 class Classifier(nn.Module):
@@ -165,7 +166,7 @@ def smooth_step(inputs):
 
 
 def jit_is_deprecated() -> None:
-    """Every entry point of TorchScript warns that it is deprecated."""
+    """The main functions of TorchScript warn that they are deprecated."""
     classifier = Classifier()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -414,11 +415,11 @@ def load_in_cpp() -> None:
 def freezing_folds() -> None:
     """Freezing turns parameters into constants, and folds batch normalization into convolutions."""
     torch.manual_seed(0)
-    block = ConvBlock()
-    images = torch.randn(8, 3, 32, 32)
-    block(
-        images
-    )  # one batch in training mode, so that the running statistics are not the initial ones
+    # In double precision, since a GPU may round the inputs of float32 convolutions.
+    block = ConvBlock().double()
+    images = torch.randn(8, 3, 32, 32, dtype=torch.float64)
+    # One batch in training mode, so that the running statistics are not the initial ones.
+    block(images)
     block.eval()
 
     with silence("`torch.jit"):
@@ -454,7 +455,8 @@ def freezing_timed() -> None:
         times = best_times(variants, images)
         for name, variant in variants.items():
             print(f"{name:9}  {times[name]:6.2f} ms")
-            assert torch.allclose(variant(images), expected, atol=1e-4)
+            # Not closer, since a GPU may round the inputs of float32 convolutions.
+            assert torch.allclose(variant(images), expected, atol=1e-2)
 
     fig, ax = plt.subplots(figsize=(6.4, 2), layout="constrained")
     ax.barh(list(times), list(times.values()))
@@ -573,6 +575,8 @@ def fusing_timed() -> None:
     for name, variant in variants.items():
         print(f"{name:8}  {times[name]:6.2f} ms")
         assert torch.allclose(variant(inputs), smooth_step(inputs), atol=1e-5)
+    print("loops or kernels generated:", metrics.generated_kernel_count)
+    assert metrics.generated_kernel_count == 1
     assert times["compiled"] < times["Python"]
 
     fig, ax = plt.subplots(figsize=(6.4, 1.8), layout="constrained")
