@@ -153,7 +153,10 @@ def test_the_button_holds_the_whole_program(page: str, original: Sandbox) -> Non
 
 def test_the_shown_code_is_a_part_of_the_program(page: str) -> None:
     text = block(page, "demo")
-    shown = [html.unescape(re.sub(r"<[^>]+>", "", code)) for code in re.findall(r"<code[^>]*>(.*?)</code>", text, re.DOTALL)]
+    shown = [
+        html.unescape(re.sub(r"<[^>]+>", "", code))
+        for code in re.findall(r'<code class="language-python">(.*?)</code>', text, re.DOTALL)
+    ]
     program = clipboard(text)
     assert all(code.strip() in program for code in shown)
     assert "".join(code.strip() for code in shown).replace("\n", "") == program.replace("\n", "")

@@ -46,7 +46,8 @@ def test_every_block_copies_the_program_that_ran(blocks: dict[str, str], site: P
         assert html.unescape(copied[1]) == program.source
         assert (site / f"programs/{snippet.module}/{snippet.name}.py").read_text() == program.source
         shown = [
-            html.unescape(re.sub(r"<[^>]+>", "", code)) for code in re.findall(r"<code[^>]*>(.*?)</code>", text, re.DOTALL)
+            html.unescape(re.sub(r"<[^>]+>", "", code))
+            for code in re.findall(r'<code class="language-python">(.*?)</code>', text, re.DOTALL)
         ]
         assert all(code.strip() in program.source for code in shown)
         entry = project.record("cpu", snippet.module).entries.get(snippet.name)
