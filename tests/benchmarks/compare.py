@@ -81,7 +81,7 @@ def notebooks(programs: list[Program], folder: Path) -> float:
     for module in {p.snippet.module for p in programs}:
         book = nbformat.v4.new_notebook()
         book.cells = [nbformat.v4.new_code_cell(p.source) for p in programs if p.snippet.module == module]
-        NotebookClient(book, kernel_name="python3").execute()
+        NotebookClient(book, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
         nbformat.write(book, folder / f"{module}.ipynb")
     return median(
         lambda: run(sys.executable, "-m", "pytest", "-q", "-p", "nbval", "--nbval-lax", "-c", "/dev/null", ".", cwd=folder)
