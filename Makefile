@@ -30,6 +30,7 @@ serve: $(STAMP)
 site: $(STAMP)
 	@$(BIN)/torchproof publish
 	$(BIN)/mkdocs build --strict
+	@$(BIN)/torchproof finish site
 
 test: $(STAMP)
 	$(BIN)/ruff format --check .

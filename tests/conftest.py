@@ -88,6 +88,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(target)]
     built = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
+    finished = [sys.executable, "-m", "torchproof.cli", "finish", str(target)]
+    subprocess.run(finished, cwd=REPOSITORY, check=True, capture_output=True)
     return target
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from torchproof.catalog import Snippet
+from torchproof.evidence import NAME as EVIDENCE
 from torchproof.pages import Directive, highlighted_lines, match_alts, pages, scan
 from torchproof.problems import Place, Problem
 from torchproof.program import Program
@@ -113,6 +114,8 @@ def _check_pages(project: Project, report: Report) -> set[str]:
                 report.problems.append(Problem(item.what, page.place(item.start), item.fix))
                 continue
             report.problems += [Problem(fault.what, page.place(fault.start), fault.fix) for fault in item.faults]
+            if item.name == EVIDENCE:
+                continue
             try:
                 _check_options(project, item)
             except Problem as problem:

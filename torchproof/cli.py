@@ -1,4 +1,4 @@
-"""The command line: `torchproof check`, `torchproof program`, `torchproof publish`."""
+"""The command line: `torchproof check`, `torchproof program`, `torchproof publish`, `torchproof finish`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     printer = commands.add_parser("program", help="print the program of a snippet")
     printer.add_argument("name", help="its import path, such as snippets.storage.transpose_is_a_view")
     commands.add_parser("publish", help="write every program to docs/programs/, where the site serves it")
+    finisher = commands.add_parser("finish", help="add to the built site its Markdown pages, llms.txt and offline search")
+    finisher.add_argument("site", type=Path, help="the folder that `mkdocs build` wrote")
     options = parser.parse_args(arguments)
     root = options.root.resolve()
     if not (root / "snippets").is_dir():
@@ -40,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "program":
             print(project.program(project.catalog.find(options.name)).source, end="")
             return 0
+        if options.command == "finish":
+            return _finish(project, options.site.resolve())
         return _publish(project)
     except Problem as problem:
         print(problem, file=sys.stderr)
@@ -66,6 +70,13 @@ def _publish(project: Project) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
+
+
+def _finish(project: Project, site: Path) -> int:
+    from torchproof.finish import finish
+
+    print(", ".join(finish(project, site)), f"in {site}")
+    return 0
 
 
 if __name__ == "__main__":

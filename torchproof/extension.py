@@ -16,6 +16,8 @@ from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
 
+from torchproof.evidence import NAME as EVIDENCE
+from torchproof.evidence import evidence_html
 from torchproof.pages import Forbidden, Page, page_of, scan
 from torchproof.problems import Problem
 from torchproof.project import Project
@@ -73,9 +75,12 @@ class _Blocks(Preprocessor):
             try:
                 for fault in item.faults:
                     raise Problem(fault.what, fix=fault.fix)
-                block = renderer.block(item.name, item.options, self._site_root(known))
-                stored = self.md.htmlStash.store(block.inner_html)
-                self.attributes[stored] = block.attributes
+                if item.name == EVIDENCE:
+                    stored = self.md.htmlStash.store(evidence_html(project, self._site_root(known), self.folders))
+                else:
+                    block = renderer.block(item.name, item.options, self._site_root(known))
+                    stored = self.md.htmlStash.store(block.inner_html)
+                    self.attributes[stored] = block.attributes
             except Problem as problem:
                 stored = self.md.htmlStash.store(self._report(problem, known, item.start))
             result += ["", item.indent + stored, ""]

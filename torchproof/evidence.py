@@ -1,0 +1,189 @@
+"""The page of evidence: every run behind the site, and every block that did not run somewhere, with the reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import PurePosixPath
+
+from torchproof.catalog import Snippet
+from torchproof.pages import Directive, pages, scan
+from torchproof.project import Project, Standing, State
+
+# What a page writes after `:::` to show all of it.
+NAME = "evidence"
+_DEVICES = {"cpu": "CPU", "cuda": "CUDA"}
+_STATES: dict[State, str] = {"fresh": "current", "stale": "outdated", "failed": "failed"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run of one block.
+
+    Attributes:
+        snippet: What ran.
+        address: Where the site shows it, from the site's root; its program where no page does.
+        device: Kind and name of the device.
+        versions: Of torch and Python.
+        seconds: How long the program's body took.
+        state: "current", or what is wrong with the record.
+    """
+
+    snippet: Snippet
+    address: str
+    device: str
+    versions: str
+    seconds: float
+    state: str
+
+    @property
+    def kind(self) -> str:
+        """What the snippet is, in one word."""
+        return "measurement" if "measurement" in self.snippet.marks else self.snippet.kind
+
+    def cells(self) -> tuple[str, ...]:
+        """All but the block's name."""
+        return (self.kind, self.device, self.versions, f"{self.seconds:.3f}", self.state)
+
+
+@dataclass
+class Evidence:
+    """All runs, and why there are no more of them.
+
+    Attributes:
+        rows: One for each record of a snippet.
+        gaps: Kind of device and reason, with the snippets that did not run there and their addresses.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    gaps: dict[tuple[str, str], list[tuple[Snippet, str]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, project: Project, folders: bool = True) -> Evidence:
+        """Collect it from the records of a project.
+
+        Args:
+            project: Where programs and records come from.
+            folders: Whether a page of the site is a folder with an `index.html`.
+
+        Raises:
+            Problem: A record is damaged, or a snippet has no program.
+        """
+        found = cls()
+        shown = _shown(project, folders)
+        for snippet in project.catalog.snippets():
+            program = project.program(snippet)
+            address = shown.get(snippet.full_name, f"programs/{snippet.module}/{snippet.name}.py")
+            for device, name in _DEVICES.items():
+                standing = project.standing(program, device)
+                if standing.entry is None:
+                    reason = standing.reason if standing.state == "excused" else "no record yet"
+                    found.gaps.setdefault((name, reason), []).append((snippet, address))
+                else:
+                    found.rows.append(_row(snippet, address, name, standing))
+        return found
+
+    def counts(self) -> Iterator[str]:
+        """One sentence for each kind of device."""
+        for name in _DEVICES.values():
+            states = Counter(row.state for row in self.rows if row.device.startswith(name))
+            missing = sum(len(blocks) for (device, _), blocks in self.gaps.items() if device == name)
+            told = [f"{states.pop('current', 0)} blocks ran"]
+            told += [f"{count} have a record that is {state}" for state, count in states.items()]
+            yield f"{name}: {', '.join([*told, f'{missing} did not run'])}."
+
+
+def _row(snippet: Snippet, address: str, device: str, standing: Standing) -> Row:
+    environment = standing.record.environment
+    assert standing.entry is not None
+    versions = f"torch {environment['torch']}, Python {environment['python']}"
+    where = f"{device}, {environment['device']}"
+    return Row(snippet, address, where, versions, standing.entry.seconds, _STATES.get(standing.state, standing.state))
+
+
+def _shown(project: Project, folders: bool) -> dict[str, str]:
+    """The address of each snippet that a page shows; a chapter goes before a page that shows its block again."""
+    docs = project.root / "docs"
+    found: dict[str, str] = {}
+    for page in sorted(pages(docs), key=lambda page: -len(page.path.parts)):
+        address = page_address(PurePosixPath(page.path.relative_to(docs).as_posix()), folders)
+        for item in scan(page.body.split("\n")):
+            if isinstance(item, Directive):
+                found.setdefault(item.name, f"{address}#{item.name.partition('.')[2]}")
+    return found
+
+
+def page_address(page: PurePosixPath, folders: bool = True) -> str:
+    """Where a page of `docs/` is in the site, from its root."""
+    if page.stem in ("index", "README"):
+        folder = "" if page.parent == PurePosixPath() else f"{page.parent}/"
+        return folder if folders else f"{folder}index.html"
+    return f"{page.with_suffix('')}/" if folders else f"{page.with_suffix('.html')}"
+
+
+_HEAD = ("Block", "Kind", "Device", "Versions", "Seconds", "State")
+
+
+def evidence_html(project: Project, site_root: str, folders: bool = True) -> str:
+    """The tables as a page shows them; a script of the site lets them be sorted and filtered.
+
+    Args:
+        project: Where programs and records come from.
+        site_root: Relative address of the site's root as seen from the page, such as "../".
+        folders: Whether a page of the site is a folder with an `index.html`.
+
+    Raises:
+        Problem: A record is damaged, or a snippet has no program.
+    """
+    found = Evidence.of(project, folders)
+
+    def link(snippet: Snippet, address: str) -> str:
+        return f'<a href="{site_root}{escape(address)}"><code>{snippet.module}.{snippet.name}</code></a>'
+
+    head = "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
+    rows = "\n".join(
+        f"<tr><td>{link(row.snippet, row.address)}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in row.cells())}</tr>"
+        for row in found.rows
+    )
+    gaps = "\n".join(
+        f"<tr><td>{device}</td><td>{escape(reason)}</td><td>{len(blocks)}</td><td><details><summary>Blocks</summary>"
+        f"{' '.join(link(*block) for block in blocks)}</details></td></tr>"
+        for (device, reason), blocks in sorted(found.gaps.items(), key=lambda gap: -len(gap[1]))
+    )
+    counts = "".join(f"<li>{sentence}</li>" for sentence in found.counts())
+    gap_head = "".join(f'<th scope="col">{name}</th>' for name in ("Device", "Reason", "Count", "Which"))
+    return (
+        f'<div class="tp-evidence" data-search-exclude><ul>{counts}</ul>'
+        f"<table><caption>Blocks that did not run</caption><thead><tr>{gap_head}</tr></thead><tbody>{gaps}</tbody></table>"
+        f'<table class="tp-runs"><caption>Runs</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f'</div><script src="{site_root}assets/evidence.js"></script>'
+    )
+
+
+def evidence_markdown(project: Project, site_root: str) -> str:
+    """The same tables in Markdown.
+
+    Args:
+        project: Where programs and records come from.
+        site_root: Relative address of the site's root as seen from the page, such as "..".
+    """
+    found = Evidence.of(project)
+
+    def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+        lines = [head, ("---",) * len(head), *rows]
+        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+    def link(snippet: Snippet, address: str) -> str:
+        return f"[{snippet.module}.{snippet.name}]({site_root}/{address})"
+
+    gaps = ((device, reason, f"{len(b)}", ", ".join(link(*block) for block in b)) for (device, reason), b in found.gaps.items())
+    parts = [
+        "\n".join(f"- {sentence}" for sentence in found.counts()),
+        "Blocks that did not run:",
+        table(("Device", "Reason", "Count", "Which"), gaps),
+        "Runs:",
+        table(_HEAD, ((link(row.snippet, row.address), *row.cells()) for row in found.rows)),
+    ]
+    return "\n\n".join(["", *parts, ""])

@@ -1,0 +1,112 @@
+"""A page as Markdown, for machines that read: its blocks are code and output, its links lead to other such pages."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from pathlib import PurePosixPath
+
+from torchproof.evidence import NAME as EVIDENCE
+from torchproof.evidence import evidence_markdown
+from torchproof.pages import Directive, Page, scan
+from torchproof.problems import Problem
+from torchproof.project import Project
+from torchproof.render import where_it_ran
+
+_FENCED = re.compile(r"(^[ ]*(?:```+|~~~+).*?^[ ]*(?:```+|~~~+)[ ]*$)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"(?<=\]\()(?P<path>[\w./-]+)\.(?:md|ipynb)(?=[#)])")
+# What attr_list and md_in_html read, and a reader of Markdown does not.
+_ATTRIBUTES = re.compile(r"[ ]*\{:?[ ]*[.#][^{}\n]*\}(?=\s|$)", re.MULTILINE)
+_WRAPPER = re.compile(r"^</?(?:div|section)\b[^>]*>\n?", re.MULTILINE)
+_FOLDED = re.compile(r'^(?:\?\?\?\+?|!!!) \w+ "(?P<title>[^"]+)"$')
+
+
+def twin_path(page: PurePosixPath) -> str:
+    """Where the Markdown of a page lies in the site, beside its HTML.
+
+    Args:
+        page: The page's path below `docs/`.
+    """
+    if page.stem in ("index", "README"):
+        return str(page.with_name("index.md"))
+    return str(page.with_suffix("") / "index.md")
+
+
+def twin(project: Project, page: Page) -> str:
+    """The Markdown of one page.
+
+    Raises:
+        Problem: A block cannot be shown.
+    """
+    path = PurePosixPath(page.path.relative_to(project.root / "docs").as_posix())
+    folder = posixpath.dirname(twin_path(path))
+    site_root = os.path.relpath(".", folder or ".")
+    lines = page.body.split("\n")
+    done = 0
+    parts = []
+    for item in scan(lines):
+        if not isinstance(item, Directive):
+            raise Problem(item.what, page.place(item.start), item.fix)
+        parts.append(_prose("\n".join(lines[done : item.start]), path, folder))
+        told = evidence_markdown(project, site_root) if item.name == EVIDENCE else _block(project, item, site_root)
+        parts.append("\n".join((item.indent + line).rstrip() for line in told.split("\n")))
+        done = item.stop
+    parts.append(_prose("\n".join(lines[done:]), path, folder))
+    return re.sub(r"\n{3,}", "\n\n", _unfolded("\n".join(parts))).strip() + "\n"
+
+
+def _unfolded(text: str) -> str:
+    """What a page folds or boxes (`??? note "Title"`), as its title and plain text."""
+    result: list[str] = []
+    inside = False
+    for line in text.split("\n"):
+        if opened := _FOLDED.match(line):
+            inside = True
+            result += [f"**{opened['title']}**", ""]
+        elif inside and line and not line.startswith("    "):
+            inside = False
+            result.append(line)
+        else:
+            result.append(line[4:] if inside else line)
+    return "\n".join(result)
+
+
+def _prose(text: str, path: PurePosixPath, folder: str) -> str:
+    """What stands between blocks, without what only the HTML needs, and with links that lead to Markdown."""
+
+    def moved(link: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(path.parent, link["path"] + ".md"))
+        return os.path.relpath(twin_path(PurePosixPath(target)), folder or ".")
+
+    pieces = _FENCED.split(text)
+    for index in range(0, len(pieces), 2):
+        pieces[index] = _LINK.sub(moved, _ATTRIBUTES.sub("", _WRAPPER.sub("", pieces[index])))
+    return "".join(pieces)
+
+
+def _block(project: Project, item: Directive, site_root: str) -> str:
+    snippet = project.catalog.find(item.name)
+    program = project.program(snippet)
+    cpu, gpu = project.standing(program, "cpu"), project.standing(program, "cuda")
+    shown = cpu if cpu.state == "fresh" else gpu
+    name = f"{snippet.module}/{snippet.name}.py"
+    parts = [f"Program [{name}]({site_root}/programs/{name}):", _fence("python", program.body)]
+    if shown.entry:
+        told = shown.entry.stdout.rstrip("\n")
+        if shown.entry.exception:
+            told += "\n{type}: {message}".format(**shown.entry.exception)
+        if told.strip():
+            parts += ["Output:", _fence("text", told.strip("\n"))]
+        folder = shown.record.path.with_suffix("").relative_to(project.root / "docs").as_posix()
+        for (file, _), alt in zip(shown.entry.figures, item.options.get("alt", []), strict=True):
+            parts.append(f"![{alt}]({site_root}/{folder}/{file})")
+    parts.append(f"Ran on: {'. '.join(where_it_ran(snippet, cpu, gpu))}.")
+    return "\n\n".join(["", *parts, ""])
+
+
+def _fence(language: str, text: str) -> str:
+    """A fenced block whose fence is longer than any in the text."""
+    longest = max([2, *(len(run) for run in re.findall(r"`{3,}", text))])
+    mark = "`" * (longest + 1)
+    return f"{mark}{language}\n{text}\n{mark}"
