@@ -10,7 +10,7 @@ help:
 	@echo "make serve    read the site at http://127.0.0.1:8000 while you write"
 	@echo "make test     run every program, every test of the machinery, and the browser tests"
 	@echo "make site     build the site into site/"
-	@echo "make record   run every program and write its record"
+	@echo "make record   run every program and every tutorial, and write what they did"
 	@echo "make check    say which records are stale or missing, in half a second"
 	@echo "make clean    remove what the other commands made"
 
@@ -41,6 +41,7 @@ test: $(STAMP)
 
 record: $(STAMP)
 	$(BIN)/pytest -n auto snippets --device cpu --record
+	$(BIN)/torchproof notebook --again
 
 check: $(STAMP)
 	@$(BIN)/torchproof check

@@ -12,6 +12,8 @@ from torchproof.problems import Place, Problem
 from torchproof.program import Program
 from torchproof.project import Project, State, current
 from torchproof.record import DEVICES
+from torchproof.stored import current as current_notebook
+from torchproof.tutorial import Tutorial, tutorials
 
 
 @dataclass
@@ -21,10 +23,12 @@ class Report:
     Attributes:
         problems: What must be mended.
         states: For each device, how many snippets are in which state.
+        notebooks: How many notebooks of tutorials are fresh.
     """
 
     problems: list[Problem] = field(default_factory=list)
     states: dict[str, Counter[State]] = field(default_factory=dict)
+    notebooks: int = 0
 
 
 def check(project: Project, required: tuple[str, ...] = ("cpu",)) -> Report:
@@ -40,6 +44,9 @@ def check(project: Project, required: tuple[str, ...] = ("cpu",)) -> Report:
         report.states[device] = _check_device(project, programs, device, device in required, report)
     shown = _check_pages(project, report)
     used = {name for program in programs for name in program.uses}
+    stories = tutorials(project)
+    report.notebooks = _check_tutorials(project, stories, report)
+    shown |= {name for tutorial in stories for name in tutorial.uses}
     for program in programs:
         snippet = program.snippet
         if snippet.full_name in shown:
@@ -125,6 +132,23 @@ def _check_pages(project: Project, report: Report) -> set[str]:
     return set(shown)
 
 
+def _check_tutorials(project: Project, stories: list[Tutorial], report: Report) -> int:
+    """How many tutorials have a notebook that is theirs; the others are problems."""
+    fresh = 0
+    for tutorial in stories:
+        report.problems += tutorial.problems
+        try:
+            # What is wrong with the script comes first: its notebook could not be made.
+            fresh += not tutorial.problems and bool(current_notebook(tutorial))
+        except Problem as problem:
+            report.problems.append(problem)
+    scripts = {tutorial.notebook for tutorial in stories}
+    for path in sorted((project.root / "tutorials").glob("*.ipynb")):
+        if path not in scripts:
+            report.problems.append(Problem("the notebook belongs to no tutorial", Place(path, 1), "delete it"))
+    return fresh
+
+
 def _check_options(project: Project, item: Directive) -> None:
     """Whether the snippet is there, and its options fit; what is wrong with its record has been said elsewhere."""
     snippet = project.catalog.find(item.name)
@@ -146,4 +170,6 @@ def summary(report: Report) -> str:
     for device in DEVICES:
         if states := report.states.get(device):
             lines.append(f"{device}: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
+    if report.notebooks:
+        lines.append(f"notebooks: {report.notebooks} fresh")
     return "\n".join(lines)

@@ -63,9 +63,9 @@ def run_job(job: Job) -> None:
     if util := sys.modules.get("multiprocessing.util"):
         atexit.register(util._exit_function)
     sys.path[:] = [p for p in sys.path if p not in ("", job.root)]
-    _forget_project()
+    forget_project()
     _warnings_are_errors()
-    _block_network()
+    block_network()
     code, result = _execute(job)
     (Path(job.scratch) / "result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
     _leave(code)
@@ -114,7 +114,7 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def _forget_project() -> None:
+def forget_project() -> None:
     """A program needs no `snippets` package: make sure that it cannot have one."""
 
     class NoSnippets:
@@ -132,7 +132,7 @@ def _warnings_are_errors() -> None:
     warnings.filterwarnings("error", category=DeprecationWarning, module="__main__")
 
 
-def _block_network() -> None:
+def block_network() -> None:
     """Refuse to reach any other machine; processes of this machine may talk to each other."""
 
     def audit(event: str, args: tuple[Any, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `torchproof check`, `torchproof program`, `torchproof publish`, `torchproof finish`."""
+"""The command line: `torchproof check`, `program`, `notebook`, `publish` and `finish`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     printer = commands.add_parser("program", help="print the program of a snippet")
     printer.add_argument("name", help="its import path, such as snippets.storage.transpose_is_a_view")
-    commands.add_parser("publish", help="write every program to docs/programs/, where the site serves it")
+    writer = commands.add_parser(
+        "notebook", help="make the notebooks of the tutorials; code that has not changed is not run again"
+    )
+    writer.add_argument("names", nargs="*", metavar="NAME", help="a tutorial, such as one_line_five_ways (default: all)")
+    writer.add_argument("--again", action="store_true", help="run the code even if it has not changed")
+    commands.add_parser("publish", help="write programs and notebooks below docs/, where the site serves them")
     finisher = commands.add_parser("finish", help="add to the built site its Markdown pages, llms.txt and offline search")
     finisher.add_argument("site", type=Path, help="the folder that `mkdocs build` wrote")
     options = parser.parse_args(arguments)
@@ -42,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "program":
             print(project.program(project.catalog.find(options.name)).source, end="")
             return 0
+        if options.command == "notebook":
+            return _notebook(project, options.names, options.again)
         if options.command == "finish":
             return _finish(project, options.site.resolve())
         return _publish(project)
@@ -60,6 +67,23 @@ def _check(project: Project, required: tuple[str, ...]) -> int:
     if report.problems:
         print(f"{len(report.problems)} problem{'s' * (len(report.problems) > 1)}")
     return 1 if report.problems else 0
+
+
+def _notebook(project: Project, names: list[str], again: bool) -> int:
+    from torchproof.notebook import make
+    from torchproof.tutorial import chosen
+
+    failed = 0
+    for tutorial in chosen(project, names):
+        try:
+            made = make(project, tutorial, again)
+        except Problem as problem:
+            failed += 1
+            print(problem, file=sys.stderr)
+            continue
+        ran = f"ran in {made.seconds:.0f} s" if made.executed else "the code has not changed"
+        print(f"{tutorial.name}: {ran}, {'written' if made.changed else 'unchanged'}", flush=True)
+    return 1 if failed else 0
 
 
 def _publish(project: Project) -> int:

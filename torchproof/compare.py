@@ -7,6 +7,7 @@ import math
 import re
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?![\w.]*\w)")
+_DURATION = re.compile(r"\btook [\d.,]+ (?:h|min|s|ms|µs|ns)\b")
 RELATIVE = 1e-4
 # Points on a figure's canvas; a pixel is about one.
 _CANVAS = 0.05
@@ -24,6 +25,11 @@ def same_output(recorded: str, printed: str) -> bool:
 def same_figure(recorded: str, drawn: str) -> bool:
     """Whether two figures show the same: equal elements and text, coordinates within a twentieth of a point."""
     return _same(recorded, drawn, lambda a, b: math.isclose(float(a), float(b), rel_tol=RELATIVE, abs_tol=_CANVAS))
+
+
+def steady(text: str) -> str:
+    """A text without its durations: what follows the word "took" is a measurement."""
+    return _DURATION.sub("took N", text)
 
 
 def figure_text(svg: str) -> list[str]:

@@ -42,17 +42,18 @@ _captured: list[str] = []
 def show(*args: Any, **kwargs: Any) -> None:
     """What `plt.show()` calls: capture every open figure, in the order they were made, and close it."""
     for manager in sorted(Gcf.get_all_fig_managers(), key=lambda m: m.num):
-        _captured.append(_svg(manager.canvas.figure))
+        _captured.append(as_svg(manager.canvas.figure))
         Gcf.destroy(manager)
 
 
 def collect(prefix: str) -> list[str]:
     """All figures captured so far, their ids made unique by `prefix` and a number."""
     show()
-    return [_with_ids(svg, f"{prefix}-{number}") for number, svg in enumerate(_captured, start=1)]
+    return [with_ids(svg, f"{prefix}-{number}") for number, svg in enumerate(_captured, start=1)]
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """The text of a figure, its colors those of the page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
@@ -67,7 +68,7 @@ def _svg(figure: Figure) -> str:
     return text.replace(_INK, "currentColor")
 
 
-def _with_ids(svg: str, prefix: str) -> str:
+def with_ids(svg: str, prefix: str) -> str:
     """Keep the ids that something refers to, numbered in order.
 
     Several figures share a page, where an id may occur once; and matplotlib's ids are digests of exact coordinates,

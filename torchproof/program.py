@@ -97,18 +97,13 @@ class Programs:
         module = self.catalog.modules[snippet.module]
         parts = _Parts()
         if snippet.kind == "definition":
-            self._add_unit(parts, module, snippet.node)
+            self.add_unit(parts, module, snippet.node)
             del parts.units[(module.name, snippet.node.lineno)]
             body = statement_text(module, snippet.node)
         else:
             body = self._add_demo(parts, module, snippet)
         preamble = _preamble(parts, list(self.catalog.modules))
-        uses = frozenset(
-            m.snippets[s.name].full_name
-            for m, s in parts.units.values()
-            if isinstance(s, ast.FunctionDef | ast.ClassDef) and s.name in m.snippets
-        )
-        return Program(snippet, preamble, body, uses)
+        return Program(snippet, preamble, body, _uses(parts))
 
     def _add_demo(self, parts: _Parts, module: Module, snippet: Snippet) -> str:
         assert isinstance(snippet.node, ast.FunctionDef)
@@ -125,7 +120,8 @@ class Programs:
             return flat
         return 'if __name__ == "__main__":\n' + body_text(module, snippet.node, dedent=False)
 
-    def _add_unit(self, parts: _Parts, module: Module, statement: ast.stmt) -> None:
+    def add_unit(self, parts: _Parts, module: Module, statement: ast.stmt) -> None:
+        """Gather a top-level statement of a module and everything it needs."""
         key = (module.name, statement.lineno)
         if key in parts.units:
             return
@@ -141,7 +137,7 @@ class Programs:
     def _add_names(self, parts: _Parts, module: Module, names: Names, place: Place) -> None:
         for name in sorted(names.free):
             if name in module.statements:
-                self._add_unit(parts, module, module.statements[name])
+                self.add_unit(parts, module, module.statements[name])
             elif name in module.imports:
                 self._add_imports(parts, module, name, names, place)
             elif name in _KNOWN:
@@ -157,12 +153,63 @@ class Programs:
             statement = other.statements.get(name) if other else None
             if other is None or statement is None:
                 raise Problem(f"{name} cannot be imported from the snippet module {ours}", place)
-            self._add_unit(parts, other, statement)
+            self.add_unit(parts, other, statement)
             return
         for item in _needed(candidates, names.chains):
             dotted = item.module is None and item.target.partition(".")[0] == item.bound
             parts.means(name, item.bound if dotted else item.key, Place(module.path, item.line))
             parts.imports[item.key] = item
+
+
+class Gathering:
+    """The code that a notebook needs, handed out cell by cell: each definition and import once, where it is first needed.
+
+    All cells share one namespace, so a name has one meaning in all of them.
+    """
+
+    def __init__(self, programs: Programs) -> None:
+        self._programs = programs
+        self._parts = _Parts()
+
+    def bind(self, name: str, place: Place) -> None:
+        """Note a name that a cell binds.
+
+        Raises:
+            Problem: The name already means a definition or an import.
+        """
+        self._parts.means(name, "a name of the tutorial", place)
+
+    def take(self, wanted: list[tuple[str, str]]) -> str:
+        """What these names need and no earlier cell has: imports, then definitions.
+
+        Args:
+            wanted: Pairs of snippet module and name.
+
+        Raises:
+            Problem: A name is found nowhere, or means two things in the notebook.
+        """
+        imports, futures, units = set(self._parts.imports), set(self._parts.futures), set(self._parts.units)
+        modules = self._programs.catalog.modules
+        for module, name in wanted:
+            self._programs.add_unit(self._parts, modules[module], modules[module].statements[name])
+        new = _Parts(
+            {key: item for key, item in self._parts.imports.items() if key not in imports},
+            self._parts.futures - futures,
+            {key: unit for key, unit in self._parts.units.items() if key not in units},
+        )
+        return _preamble(new, list(modules))
+
+    def uses(self) -> frozenset[str]:
+        """Full names of the snippets whose source has been handed out."""
+        return _uses(self._parts)
+
+
+def _uses(parts: _Parts) -> frozenset[str]:
+    return frozenset(
+        module.snippets[statement.name].full_name
+        for module, statement in parts.units.values()
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name in module.snippets
+    )
 
 
 def _needed(candidates: list[Import], chains: frozenset[str]) -> list[Import]:

@@ -46,13 +46,14 @@ class Project:
         return Catalog.load(self.root)
 
     @cached_property
-    def _builder(self) -> Programs:
+    def builder(self) -> Programs:
+        """Makes the programs."""
         return Programs(self.catalog)
 
     def program(self, snippet: Snippet) -> Program:
         """The program of a snippet, built once."""
         if snippet.full_name not in self._programs:
-            self._programs[snippet.full_name] = self._builder.build(snippet)
+            self._programs[snippet.full_name] = self.builder.build(snippet)
         return self._programs[snippet.full_name]
 
     def record(self, device: str, module: str) -> Record:
