@@ -204,7 +204,8 @@ def dataset_is_two_methods() -> None:
 
     images, labels = mnist_tensors(".", train=True)
     for index in (0, 3, 1499):
-        assert torch.equal(digits[index][0], images[index])
+        # A GPU may round the division by 255 in the last bit.
+        assert torch.allclose(digits[index][0], images[index])
         assert digits[index][1] == labels[index]
 
 

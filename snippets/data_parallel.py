@@ -267,6 +267,7 @@ def data_parallel_on_two_gpus() -> None:
     assert model.calls == 0
 
 
+@pytest.mark.cpu_only("shows what happens where torch finds no GPU")
 def not_deprecated_but_advised_against() -> None:
     """`DataParallel` warns of nothing; its documentation recommends something else."""
     with warnings.catch_warnings(record=True) as caught:

@@ -450,7 +450,8 @@ def hooks_watch_every_layer() -> None:
     """Hooks report what passes through each layer, forward and backward, and can replace it."""
     torch.manual_seed(0)
     model = make_mlp([8, 16, 16, 4])
-    inputs = torch.randn(32, 8)
+    # Up to torch 2.11, a backward hook warns where the inputs ask for no gradient.
+    inputs = torch.randn(32, 8, requires_grad=True)
     report = {}
     handles = []
     for name, layer in model.named_children():

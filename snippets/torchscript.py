@@ -545,7 +545,8 @@ def compile_in_place() -> None:
     features = torch.linspace(-1, 1, 20).reshape(5, 4)
 
     compiled = torch.compile(classifier)
-    with torch.no_grad():
+    # On a GPU the compiler recommends TensorFloat32, which would round the logits.
+    with torch.no_grad(), silence("TensorFloat32"):
         logits = compiled(features)  # the first call compiles
     print("first logits:     ", [round(logit, 4) for logit in logits[0].tolist()])
     print("kind of model:    ", type(compiled).__name__)
@@ -597,8 +598,9 @@ def package_ahead_of_time() -> None:
     features = torch.linspace(-1, 1, 20).reshape(5, 4)
 
     exported = torch.export.export(classifier, (features,))
-    # Up to torch 2.11, the compiler uses a function of torch that is deprecated.
-    with silence("`isinstance"):
+    # Up to torch 2.11, the compiler uses a function of torch that is deprecated; on a GPU
+    # it recommends TensorFloat32, which would round the logits.
+    with silence("`isinstance"), silence("TensorFloat32"):
         torch._inductor.aoti_compile_and_package(
             exported, package_path="classifier.pt2"
         )

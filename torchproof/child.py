@@ -130,6 +130,9 @@ def _warnings_are_errors() -> None:
     """What a reader would see as a warning is an error; what Python hides by default stays hidden."""
     warnings.simplefilter("error", append=True)
     warnings.filterwarnings("error", category=DeprecationWarning, module="__main__")
+    # torch enters the thread of its backward pass without a CUDA context, notices, and makes one: nothing that a program
+    # does, or could do otherwise, brings this on.
+    warnings.filterwarnings("ignore", "Attempting to run cuBLAS, but there was no current CUDA context")
 
 
 def block_network() -> None:

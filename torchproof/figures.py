@@ -39,6 +39,13 @@ matplotlib.rcParams.update(_STYLE)
 _captured: list[str] = []
 
 
+def warm_up() -> None:
+    """Load what the first figure of a process loads, such as fonts; leaves no trace in pyplot."""
+    figure = Figure(layout="constrained")
+    figure.subplots().set_title("figure")
+    figure.savefig(io.StringIO(), format="svg")
+
+
 def show(*args: Any, **kwargs: Any) -> None:
     """What `plt.show()` calls: capture every open figure, in the order they were made, and close it."""
     for manager in sorted(Gcf.get_all_fig_managers(), key=lambda m: m.num):

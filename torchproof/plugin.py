@@ -162,6 +162,15 @@ class SnippetItem(pytest.Item):
             raise Unlike(f"{where}: the program was changed after it was recorded\n    to accept it: {self._accept}")
 
 
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Load nbval only for a run that asks for it: its imports take as long as thirty snippets."""
+    if any(argument.startswith("--nbval") for argument in args):
+        try:
+            early_config.pluginmanager.import_plugin("nbval.plugin")
+        except ImportError:
+            raise pytest.UsageError("--nbval needs nbval, which is not installed: pip install nbval") from None
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--device` and `--record`."""
     group = parser.getgroup("torchproof", "snippets")

@@ -119,6 +119,7 @@ class Runner:
             # Ctrl-C is for pytest, which then ends the worker.
             start_new_session=True,
         )
+        self._send({"preload": ["torch"]})
 
     def __enter__(self) -> Runner:
         return self

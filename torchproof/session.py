@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from torchproof.catalog import Catalog
+from torchproof.catalog import PACKAGE, Catalog
 from torchproof.program import Program, Programs
 from torchproof.record import DEVICES, Record, record_path
 from torchproof.run import Runner
@@ -24,12 +25,19 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self.root = config.rootpath
         self.recording = bool(config.getoption("--record"))
-        self.catalog = Catalog.load(self.root)
-        self.programs = Programs(self.catalog)
         self.devices: list[str] = [config.getoption("--device")] if config.getoption("--device") else _devices_here()
         self._runners: dict[tuple[str, int], Runner] = {}
         self._environments: dict[str, dict[str, Any]] = {}
         self._records: dict[Path, Record] = {}
+        if _will_run_snippets(config):
+            # Importing torch takes as long as reading the catalog and collecting: the workers do it meanwhile.
+            for device in self.devices:
+                for seed in self._seeds:
+                    self.runner(device, seed)
+        self.catalog = Catalog.load(self.root)
+        # The catalog stays until the end: pytest's own rounds of collection need not look through its trees.
+        gc.freeze()
+        self.programs = Programs(self.catalog)
 
     def prepare(self, items: Iterable[tuple[str, Program]]) -> None:
         """Start a worker for each device that is to run a program, and have it import what they import."""
@@ -37,8 +45,12 @@ class Session:
         for device, program in items:
             by_device.setdefault(device, []).append(program)
         for device, programs in by_device.items():
-            for seed in (1, 2) if self.recording else (1,):
+            for seed in self._seeds:
                 self.runner(device, seed).preload(programs)
+
+    @property
+    def _seeds(self) -> tuple[int, ...]:
+        return (1, 2) if self.recording else (1,)
 
     def runner(self, device: str, seed: int = 1) -> Runner:
         """The runner of a device; one with another hash seed for the second run of a recording."""
@@ -64,6 +76,18 @@ class Session:
         """End the workers."""
         for runner in self._runners.values():
             runner.close()
+
+
+def _will_run_snippets(config: pytest.Config) -> bool:
+    """Whether this process is asked for snippet modules: not xdist's controller, not a mere listing, not other tests."""
+    if config.option.collectonly or (getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")):
+        return False
+    folder = config.rootpath / PACKAGE
+    for argument in config.args:
+        path = (config.invocation_params.dir / argument.partition("::")[0]).resolve()
+        if path == folder or path in folder.parents or (path.parent == folder and not path.name.startswith("test_")):
+            return True
+    return False
 
 
 def _devices_here() -> list[str]:

@@ -86,6 +86,8 @@ def preload(modules: list[str]) -> None:
     for module in modules:
         with contextlib.suppress(Exception):
             importlib.import_module(module)
+    if figures := sys.modules.get("torchproof.figures"):
+        figures.warm_up()
     # What is loaded now stays: collecting garbage among it would only copy its pages into every child.
     gc.freeze()
 

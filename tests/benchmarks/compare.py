@@ -23,6 +23,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
+from torchproof.child import BACKEND  # noqa: E402
 from torchproof.pages import Directive, pages, scan  # noqa: E402
 from torchproof.program import Program  # noqa: E402
 from torchproof.project import Project  # noqa: E402
@@ -48,9 +49,10 @@ print(total)
 """
 
 
-def run(*command: str, cwd: Path) -> str:
+def run(*command: str, cwd: Path, backend: str = "agg") -> str:
     """Run a command that must succeed."""
-    environment = {**os.environ, "MPLBACKEND": "agg", "NO_MKDOCS_2_WARNING": "1", "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, "MPLBACKEND": backend, "NO_MKDOCS_2_WARNING": "1", "PYTHONWARNINGS": "ignore"}
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
@@ -68,12 +70,13 @@ def median(action: Callable[[], object]) -> float:
 
 
 def floor(programs: list[Program], folder: Path) -> float:
-    """One import of torch and the programs' own time, in one warm process."""
+    """One import of torch and the programs' own time, in one warm process that keeps their figures too."""
     import json
 
     (folder / "programs.json").write_text(json.dumps([p.source for p in programs]))
     (folder / "warm.py").write_text(WARM)
-    return statistics.median(float(run(sys.executable, "warm.py", "programs.json", cwd=folder)) for _ in range(RUNS))
+    command = (sys.executable, "warm.py", "programs.json")
+    return statistics.median(float(run(*command, cwd=folder, backend=BACKEND)) for _ in range(RUNS))
 
 
 def notebooks(programs: list[Program], folder: Path) -> float:
