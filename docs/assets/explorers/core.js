@@ -1,14 +1,23 @@
 // What explorers share: an element with a shadow root, a way to fill it, and arrow keys that move through its cells.
-const sheet = new CSSStyleSheet();
 // An explorer is defined after its style is here, so it never shows without.
-sheet.replaceSync(await (await fetch(new URL("core.css", import.meta.url))).text());
+const shared = sheet(await (await fetch(new URL("core.css", import.meta.url))).text());
 
-/** A custom element that `build()` fills once. Its own children, the static words for readers without scripts, are hidden. */
+/** A style sheet from its text. */
+export function sheet(text) {
+  const made = new CSSStyleSheet();
+  made.replaceSync(text);
+  return made;
+}
+
+/**
+ * A custom element that `build()` fills once, in a style of its own: `static sheet`.
+ * Its own children, the words for readers without scripts, are hidden then.
+ */
 export class Explorer extends HTMLElement {
   connectedCallback() {
     if (this.shadowRoot) return;
     const root = this.attachShadow({ mode: "open" });
-    root.adoptedStyleSheets = [sheet];
+    root.adoptedStyleSheets = [shared, this.constructor.sheet];
     root.append(...this.build());
     this.ready?.();
   }
@@ -39,14 +48,53 @@ export function field(label, value, changed, attributes = {}) {
     value,
     autocomplete: "off",
     spellcheck: "false",
+    size: 6,
     oninput: () => changed(input.value),
     ...attributes,
   });
   return { input, label: h("label", {}, label, input) };
 }
 
+/** A button which calls `pressed`. */
 export function button(label, pressed, attributes = {}) {
   return h("button", { type: "button", onclick: pressed, ...attributes }, label);
+}
+
+/** The number of elements in a shape. */
+export const product = (sizes) => sizes.reduce((all, size) => all * size, 1);
+
+/** The index of each element of a shape, in row-major order. */
+export function indicesOf(shape) {
+  const step = (all, size) => all.flatMap((index) => Array.from({ length: size }, (_, i) => [...index, i]));
+  return shape.reduce(step, [[]]);
+}
+
+/** Numbers as Python writes a tuple. */
+export const tuple = (sizes) => `(${sizes.join(", ")}${sizes.length === 1 ? "," : ""})`;
+
+/** The whole numbers in a text such as "3, 4" or "(3, 4)"; null where there is anything else. */
+export function numbers(text) {
+  const words = text.replace(/^\s*[([]|[)\]]\s*$/g, "").split(/[\s,]+/).filter(Boolean);
+  return words.every((word) => /^-?\d{1,9}$/.test(word)) ? words.map(Number) : null;
+}
+
+/** The cells of a tensor, one for each element, as matrices side by side, named by their leading indices. */
+export function blocks(cells, shape) {
+  const wide = shape.at(-1) ?? 1;
+  const tall = shape.at(-2) ?? 1;
+  return indicesOf(shape.slice(0, -2)).map((index, at) => {
+    const inside = cells.slice(at * wide * tall, (at + 1) * wide * tall);
+    const grid = h("div", { class: "grid", style: `--wide: ${wide}` }, ...inside);
+    return h("div", {}, index.length ? `[${index.join(", ")}]` : "", grid);
+  });
+}
+
+/** Give one of several elements the mark, and the Tab key. */
+export function mark(elements, chosen) {
+  elements.forEach((element, at) => {
+    element.classList.toggle("chosen", at === chosen);
+    if ("cell" in element.dataset) element.tabIndex = at === chosen ? 0 : -1;
+  });
 }
 
 /** What the explorer says: read aloud by screen readers when it changes. */
@@ -64,7 +112,7 @@ export function rove(group, columns, chosen) {
     const all = cells();
     const at = all.indexOf(event.target.closest("[data-cell]"));
     if (at < 0) return;
-    all.forEach((cell, index) => cell.setAttribute("tabindex", index === at ? 0 : -1));
+    mark(all, at);
     chosen(at);
   };
   group.addEventListener("focusin", choose);
