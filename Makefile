@@ -47,4 +47,4 @@ check: $(STAMP)
 	@$(BIN)/torchproof check
 
 clean:
-	rm -rf .venv site docs/programs
+	rm -rf .venv site docs/programs docs/tutorials

@@ -13,7 +13,7 @@ from torchproof.program import Program
 from torchproof.project import Project, State, current
 from torchproof.record import DEVICES
 from torchproof.stored import current as current_notebook
-from torchproof.tutorial import Tutorial, tutorials
+from torchproof.tutorial import PREFIX, Tutorial, chosen, is_card, tutorials
 
 
 @dataclass
@@ -45,7 +45,7 @@ def check(project: Project, required: tuple[str, ...] = ("cpu",)) -> Report:
     shown = _check_pages(project, report)
     used = {name for program in programs for name in program.uses}
     stories = tutorials(project)
-    report.notebooks = _check_tutorials(project, stories, report)
+    report.notebooks = _check_tutorials(project, stories, shown, report)
     shown |= {name for tutorial in stories for name in tutorial.uses}
     for program in programs:
         snippet = program.snippet
@@ -132,10 +132,13 @@ def _check_pages(project: Project, report: Report) -> set[str]:
     return set(shown)
 
 
-def _check_tutorials(project: Project, stories: list[Tutorial], report: Report) -> int:
-    """How many tutorials have a notebook that is theirs; the others are problems."""
+def _check_tutorials(project: Project, stories: list[Tutorial], shown: set[str], report: Report) -> int:
+    """How many tutorials have a notebook that is theirs; the others, and those no page leads to, are problems."""
     fresh = 0
     for tutorial in stories:
+        if f"{PREFIX}{tutorial.name}" not in shown:
+            fix = f"write `::: {PREFIX}{tutorial.name}` on docs/tutorials.md, and add its page to the navigation in mkdocs.yml"
+            report.problems.append(Problem("no page has a card of this tutorial", tutorial.place(1), fix))
         report.problems += tutorial.problems
         try:
             # What is wrong with the script comes first: its notebook could not be made.
@@ -150,7 +153,10 @@ def _check_tutorials(project: Project, stories: list[Tutorial], report: Report) 
 
 
 def _check_options(project: Project, item: Directive) -> None:
-    """Whether the snippet is there, and its options fit; what is wrong with its record has been said elsewhere."""
+    """Whether the snippet or tutorial is there, and the options fit; what is wrong with its record has been said elsewhere."""
+    if is_card(item):
+        chosen(project, [item.name.removeprefix(PREFIX)])
+        return
     snippet = project.catalog.find(item.name)
     program = project.program(snippet)
     highlighted_lines(program.body, item.options.get("highlight", []))

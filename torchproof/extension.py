@@ -22,10 +22,12 @@ from torchproof.pages import Forbidden, Page, page_of, scan
 from torchproof.problems import Problem
 from torchproof.project import Project
 from torchproof.render import Renderer, problem_box
+from torchproof.story import card, named
+from torchproof.tutorial import is_card
 
 # MkDocs counts the warnings of loggers below its own when it builds strictly.
 _log = logging.getLogger("mkdocs.torchproof")
-_DIRECTORIES = ("snippets", "docs/records")
+_DIRECTORIES = ("snippets", "docs/records", "tutorials")
 
 
 class TorchproofExtension(Extension):
@@ -77,6 +79,8 @@ class _Blocks(Preprocessor):
                     raise Problem(fault.what, fix=fault.fix)
                 if item.name == EVIDENCE:
                     stored = self.md.htmlStash.store(evidence_html(project, self._site_root(known), self.folders))
+                elif is_card(item):
+                    stored = self.md.htmlStash.store(card(named(project, item.name), self._site_root(known)))
                 else:
                     block = renderer.block(item.name, item.options, self._site_root(known))
                     stored = self.md.htmlStash.store(block.inner_html)
@@ -128,7 +132,9 @@ _projects: dict[Path, tuple[object, Project]] = {}
 
 def _project(root: Path) -> Project:
     """The project as its files are now: read again when one of them changed, shared by all pages of a build."""
-    files = [path for name in _DIRECTORIES for path in (root / name).rglob("*") if path.suffix in (".py", ".json", ".svg")]
+    files = [
+        path for name in _DIRECTORIES for path in (root / name).rglob("*") if path.suffix in (".py", ".json", ".svg", ".ipynb")
+    ]
     stamp = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
     if root not in _projects or _projects[root][0] != stamp:
         _projects[root] = (stamp, Project(root))

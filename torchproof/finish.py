@@ -14,6 +14,7 @@ from torchproof.pages import pages
 from torchproof.problems import Place, Problem
 from torchproof.project import Project
 from torchproof.twin import twin, twin_path
+from torchproof.unwrap import finish_tutorials
 
 _CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)">')
 _DESCRIPTION = re.compile(r'<meta name="description" content="([^"]+)">')
@@ -39,6 +40,7 @@ def finish(project: Project, site: Path) -> list[str]:
     if not (site / "index.html").exists():
         raise Problem(f"{site} holds no built site", fix="mkdocs build --strict, then torchproof finish")
     docs = project.root / "docs"
+    finished = finish_tutorials(project, site)
     written = 0
     for page in pages(docs):
         path = site / twin_path(PurePosixPath(page.path.relative_to(docs).as_posix()))
@@ -48,7 +50,7 @@ def finish(project: Project, site: Path) -> list[str]:
             written += 1
     write_if_changed(site / "llms.txt", _llms(project.root, site))
     _let_disks_search(site)
-    return [f"{written} pages as Markdown", "llms.txt", "search without a server"]
+    return [*finished, f"{written} pages as Markdown", "llms.txt", "search without a server"]
 
 
 def _llms(root: Path, site: Path) -> str:

@@ -15,6 +15,8 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 
+from torchproof.problems import Problem
+
 _log = logging.getLogger("mkdocs.torchproof")
 _FORMULA = re.compile(r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL)
 
@@ -32,13 +34,29 @@ class _Formulas(Postprocessor):
         return _FORMULA.sub(_mathml, text)
 
 
-def _mathml(found: re.Match[str]) -> str:
-    tex = unescape(found["tex"]).strip()
+def mathml(tex: str, display: bool) -> str:
+    """A formula as MathML.
+
+    Args:
+        tex: The formula, without dollar signs.
+        display: Whether it stands on a line of its own.
+
+    Raises:
+        Problem: The converter cannot read it.
+    """
     try:
-        return convert(tex, display="block" if found["tag"] == "div" else "inline")
+        return convert(tex.strip(), display="block" if display else "inline")
     except Exception as error:  # The converter has a dozen unrelated exceptions for formulas it cannot read.
-        _log.warning("the formula %r cannot be read: %r", tex, error)
-        return f'<code class="tp-problem">{escape(tex)}</code>'
+        raise Problem(f"the formula {tex.strip()!r} cannot be read: {error!r}") from None
+
+
+def _mathml(found: re.Match[str]) -> str:
+    tex = unescape(found["tex"])
+    try:
+        return mathml(tex, display=found["tag"] == "div")
+    except Problem as problem:
+        _log.warning("%s", problem)
+        return f'<code class="tp-problem">{escape(tex.strip())}</code>'
 
 
 def makeExtension(**kwargs: Any) -> MathExtension:

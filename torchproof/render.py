@@ -63,7 +63,7 @@ class Renderer:
         parts = [
             _head(program),
             _unfold(program),
-            _code(program.body, highlighted_lines(program.body, options.get("highlight", []))),
+            code_html(program.body, tuple(highlighted_lines(program.body, options.get("highlight", [])))),
             _output(shown),
             _figures(shown, options.get("alt", [])),
             self._foot(program, cpu, gpu, site_root),
@@ -136,12 +136,20 @@ def _unfold(program: Program) -> str:
     )
 
 
-def _code(source: str, lines: list[int]) -> str:
-    return _frame(_colored(source, tuple(lines)))
+def code_html(source: str, lines: tuple[int, ...] = (), copy: bool = False) -> str:
+    """Python as a page shows it.
+
+    Args:
+        source: The code.
+        lines: Numbers of the lines to highlight.
+        copy: Whether the theme may add a button that copies just this.
+    """
+    return _frame(_colored(source, lines), copy)
 
 
-def _frame(html: str) -> str:
-    return f'<div class="highlight no-copy"><pre tabindex="0"><code class="language-python">{html}\n</code></pre></div>'
+def _frame(html: str, copy: bool = False) -> str:
+    kind = "highlight" if copy else "highlight no-copy"
+    return f'<div class="{kind}"><pre tabindex="0"><code class="language-python">{html}\n</code></pre></div>'
 
 
 @lru_cache(maxsize=4096)
@@ -159,6 +167,11 @@ def _output(shown: Standing) -> str:
     if entry.exception:
         told = escape("{type}: {message}".format(**entry.exception))
         text = "\n".join(filter(None, [text, f'<span class="tp-error">{told}</span>']))
+    return output_html(text)
+
+
+def output_html(text: str) -> str:
+    """What a program printed, given as HTML."""
     return f'<div class="tp-output"><p class="tp-title">Output</p><pre tabindex="0"><samp>{text}</samp></pre></div>'
 
 
@@ -167,6 +180,11 @@ def _figures(shown: Standing, alts: list[str]) -> str:
     match_alts(len(figures), alts)
     html = ""
     for (file, _), alt in zip(figures, alts, strict=True):
-        svg = shown.record.figure(file).strip().replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
-        html += f'<figure class="tp-figure" tabindex="0" data-search-exclude>{svg}</figure>'
+        html += figure_html(shown.record.figure(file), alt)
     return html
+
+
+def figure_html(svg: str, alt: str) -> str:
+    """A figure and what it shows in words."""
+    svg = svg.strip().replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
+    return f'<figure class="tp-figure" tabindex="0" data-search-exclude>{svg}</figure>'

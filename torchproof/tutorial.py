@@ -9,16 +9,18 @@ import re
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from torchproof.catalog import PACKAGE, sibling
+from torchproof.pages import Directive, Page, scan
 from torchproof.problems import Place, Problem
 from torchproof.program import Gathering
 from torchproof.project import Project
 from torchproof.prose import leaks, links
 
 FOLDER = "tutorials"
+PREFIX = f"{FOLDER}."
 _TEXT = re.compile(r"^# ?%%.*$")
 _ALT = re.compile(r"^# alt: (?P<text>.*\S)\s*$")
 _CELL = f"a code cell holds imports from {PACKAGE} and calls of what they name, nothing else"
@@ -68,6 +70,12 @@ class Tutorial:
         return Place(self.path, line)
 
 
+def is_card(item: Directive) -> bool:
+    """Whether a page asks for the card of a tutorial: `::: tutorials.name`."""
+    return item.name.startswith(PREFIX)
+
+
+@lru_cache(maxsize=4)
 def tutorials(project: Project) -> list[Tutorial]:
     """Every tutorial of a project, in alphabetical order."""
     return [read(project, path) for path in sorted((project.root / FOLDER).glob("*.py")) if not path.name.startswith("_")]
@@ -258,8 +266,6 @@ def _check_name(name: ast.Name, known: set[str], tutorial: Tutorial) -> None:
 
 def broken(root: Path, script: Path, target: str) -> str:
     """What is wrong with a link of a tutorial, "" if nothing."""
-    from torchproof.pages import Directive, Page, scan
-
     if re.match(r"https?://", target):
         return ""
     file, _, anchor = target.partition("#")

@@ -13,6 +13,8 @@ from torchproof.pages import Directive, Page, scan
 from torchproof.problems import Problem
 from torchproof.project import Project
 from torchproof.render import where_it_ran
+from torchproof.story import card_markdown, named
+from torchproof.tutorial import is_card
 
 _FENCED = re.compile(r"(^[ ]*(?:```+|~~~+).*?^[ ]*(?:```+|~~~+)[ ]*$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?P<path>[\w./-]+)\.(?:md|ipynb)(?=[#)])")
@@ -49,7 +51,12 @@ def twin(project: Project, page: Page) -> str:
         if not isinstance(item, Directive):
             raise Problem(item.what, page.place(item.start), item.fix)
         parts.append(_prose("\n".join(lines[done : item.start]), path, folder))
-        told = evidence_markdown(project, site_root) if item.name == EVIDENCE else _block(project, item, site_root)
+        if item.name == EVIDENCE:
+            told = evidence_markdown(project, site_root)
+        elif is_card(item):
+            told = card_markdown(named(project, item.name), site_root)
+        else:
+            told = _block(project, item, site_root)
         parts.append("\n".join((item.indent + line).rstrip() for line in told.split("\n")))
         done = item.stop
     parts.append(_prose("\n".join(lines[done:]), path, folder))
@@ -91,13 +98,13 @@ def _block(project: Project, item: Directive, site_root: str) -> str:
     cpu, gpu = project.standing(program, "cpu"), project.standing(program, "cuda")
     shown = cpu if cpu.state == "fresh" else gpu
     name = f"{snippet.module}/{snippet.name}.py"
-    parts = [f"Program [{name}]({site_root}/programs/{name}):", _fence("python", program.body)]
+    parts = [f"Program [{name}]({site_root}/programs/{name}):", fence("python", program.body)]
     if shown.entry:
         told = shown.entry.stdout.rstrip("\n")
         if shown.entry.exception:
             told += "\n{type}: {message}".format(**shown.entry.exception)
         if told.strip():
-            parts += ["Output:", _fence("text", told.strip("\n"))]
+            parts += ["Output:", fence("text", told.strip("\n"))]
         folder = shown.record.path.with_suffix("").relative_to(project.root / "docs").as_posix()
         for (file, _), alt in zip(shown.entry.figures, item.options.get("alt", []), strict=True):
             parts.append(f"![{alt}]({site_root}/{folder}/{file})")
@@ -105,7 +112,7 @@ def _block(project: Project, item: Directive, site_root: str) -> str:
     return "\n\n".join(["", *parts, ""])
 
 
-def _fence(language: str, text: str) -> str:
+def fence(language: str, text: str) -> str:
     """A fenced block whose fence is longer than any in the text."""
     longest = max([2, *(len(run) for run in re.findall(r"`{3,}", text))])
     mark = "`" * (longest + 1)
