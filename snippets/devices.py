@@ -389,6 +389,44 @@ def speed_by_operation_and_size() -> None:
     plt.show()
 
 
+@pytest.mark.measurement
+@pytest.mark.own_device
+@pytest.mark.gpus(1)
+def products_by_format() -> None:
+    """Speed and error of a matrix product on a GPU, in four formats."""
+    torch.manual_seed(0)
+    device = torch.device("cuda")
+    formats = {
+        "float32": (torch.float32, "highest"),
+        "TF32": (torch.float32, "high"),
+        "float16": (torch.float16, "highest"),
+        "bfloat16": (torch.bfloat16, "highest"),
+    }
+    sizes = [2**power for power in range(8, 14)]
+    left, right = torch.randn(2, 1024, 1024, dtype=torch.float64, device=device)
+
+    fig, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
+    speeds = {}
+    for name, (dtype, precision) in formats.items():
+        torch.set_float32_matmul_precision(precision)
+        product = (left.to(dtype) @ right.to(dtype)).double()
+        error = ((product - left @ right).norm() / (left @ right).norm()).item()
+        speeds[name] = []
+        for size in sizes:
+            pair = torch.randn(2, size, size, dtype=dtype, device=device)
+            milliseconds = fastest_ms(device, torch.matmul, *pair)
+            speeds[name].append(2 * size**3 / milliseconds / 1e9)
+        print(f"{name:8} {speeds[name][-1]:4.0f} TFLOP/s, relative error {error:.0e}")
+        ax.loglog(sizes, speeds[name], marker="o", label=name)
+    assert speeds["float32"][-1] < speeds["TF32"][-1] < speeds["bfloat16"][-1]
+
+    ax.set(xlabel="rows and columns", ylabel="TFLOP/s")
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
+    ax.legend(frameon=False)
+    plt.show()
+
+
 @pytest.mark.own_device
 @pytest.mark.gpus(1)
 def gpu_memory_counted() -> None:
