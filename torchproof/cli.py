@@ -1,4 +1,4 @@
-"""The command line: `torchproof check`, `program`, `notebook`, `publish` and `finish`."""
+"""The command line: `torchproof check`, `changes`, `program`, `notebook`, `publish` and `finish`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("publish", help="write programs and notebooks below docs/, where the site serves them")
     finisher = commands.add_parser("finish", help="add to the built site its Markdown pages, llms.txt and offline search")
     finisher.add_argument("site", type=Path, help="the folder that `mkdocs build` wrote")
+    teller = commands.add_parser("changes", help="say, in Markdown, which outputs differ from those of a git revision")
+    teller.add_argument("revision", nargs="?", default="HEAD", help="a commit, branch or tag (default: HEAD)")
     options = parser.parse_args(arguments)
     root = options.root.resolve()
     if not (root / "snippets").is_dir():
@@ -49,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if options.command == "notebook":
             return _notebook(project, options.names, options.again)
+        if options.command == "changes":
+            return _changes(root, options.revision)
         if options.command == "finish":
             return _finish(project, options.site.resolve())
         return _publish(project)
@@ -94,6 +98,13 @@ def _publish(project: Project) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
+
+
+def _changes(root: Path, revision: str) -> int:
+    from torchproof.changes import as_markdown, changes
+
+    print(as_markdown(changes(root, revision)), end="")
+    return 0
 
 
 def _finish(project: Project, site: Path) -> int:

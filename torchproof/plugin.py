@@ -178,6 +178,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--device", choices=DEVICES, help="run the programs there (default: the CPU, and an accelerator if there is one)"
     )
     group.addoption("--record", action="store_true", help="write docs/records/<device>/ from what the programs do")
+    group.addoption("--stale", action="store_true", help="run only the programs whose record is missing or of another program")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -206,6 +207,22 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Generator[
     if file_path.suffix != ".py" or file_path.name.startswith(("test_", "conftest", "__init__")):
         return collected
     return [SnippetFile.from_parent(parent, path=file_path)]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--stale`, leave out what has a fresh record, and tests that are no programs."""
+    if not config.option.stale or SESSION not in config.stash:
+        return
+    session = config.stash[SESSION]
+    kept = [item for item in items if isinstance(item, SnippetItem) and not session.is_fresh(item.program, item.device)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With `--stale`, to find nothing to run is good news."""
+    if session.config.option.stale and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not session.testsfailed:
+        session.exitstatus = pytest.ExitCode.OK
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from torchproof.catalog import PACKAGE, Catalog
+from torchproof.problems import Problem
 from torchproof.program import Program, Programs
 from torchproof.record import DEVICES, Record, record_path
 from torchproof.run import Runner
@@ -71,6 +72,19 @@ class Session:
         if path not in self._records:
             self._records[path] = Record.load(path)
         return self._records[path]
+
+    def is_fresh(self, program: Program, device: str) -> bool:
+        """Whether the record is of this very program; a damaged record counts as none, and is told of when it is compared."""
+        snippet = program.snippet
+        if device != "cpu" and "cpu_only" in snippet.marks:
+            return True
+        try:
+            entry = self.record(device, snippet.module).entries.get(snippet.name)
+        except Problem:
+            return False
+        if entry is None:
+            return device == "cpu" and "gpus" in snippet.marks
+        return entry.sha256 == program.sha256
 
     def close(self) -> None:
         """End the workers."""
