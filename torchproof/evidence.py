@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -123,7 +124,13 @@ def page_address(page: PurePosixPath, folders: bool = True) -> str:
     return f"{page.with_suffix('')}/" if folders else f"{page.with_suffix('.html')}"
 
 
+def _code(reason: str) -> str:
+    """A reason in HTML: names between backticks are code."""
+    return re.sub("`(.+?)`", r"<code>\1</code>", escape(reason))
+
+
 _HEAD = ("Block", "Kind", "Device", "Versions", "Seconds", "State")
+_CHOICES = ("Kind", "Device", "Versions", "State")
 
 
 def evidence_html(project: Project, site_root: str, folders: bool = True) -> str:
@@ -147,17 +154,29 @@ def evidence_html(project: Project, site_root: str, folders: bool = True) -> str
         f"<tr><td>{link(row.snippet, row.address)}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in row.cells())}</tr>"
         for row in found.rows
     )
+
+    def which(blocks: list[tuple[Snippet, str]]) -> str:
+        links = " ".join(link(*block) for block in blocks)
+        return links if len(blocks) == 1 else f'<details class="tp-which"><summary>Show</summary>{links}</details>'
+
     gaps = "\n".join(
-        f"<tr><td>{device}</td><td>{escape(reason)}</td><td>{len(blocks)}</td><td><details><summary>Blocks</summary>"
-        f"{' '.join(link(*block) for block in blocks)}</details></td></tr>"
+        f"<tr><td>{device}</td><td>{_code(reason)}</td><td>{len(blocks)}</td><td>{which(blocks)}</td></tr>"
         for (device, reason), blocks in sorted(found.gaps.items(), key=lambda gap: -len(gap[1]))
     )
     counts = "".join(f"<li>{sentence}</li>" for sentence in found.counts())
     gap_head = "".join(f'<th scope="col">{name}</th>' for name in ("Device", "Reason", "Count", "Which"))
+    choices = "".join(
+        f'<label>{name} <select name="{name}"><option value="">any</option></select></label>'
+        for name in _HEAD
+        if name in _CHOICES
+    )
     return (
-        f'<div class="tp-evidence" data-search-exclude><ul>{counts}</ul>'
-        f"<table><caption>Blocks that did not run</caption><thead><tr>{gap_head}</tr></thead><tbody>{gaps}</tbody></table>"
-        f'<table class="tp-runs"><caption>Runs</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<div class="tp-evidence" data-search-exclude><ul>{counts}</ul><h2 id="gaps">What did not run</h2>'
+        f"<table><thead><tr>{gap_head}</tr></thead><tbody>{gaps}</tbody></table>"
+        '<h2 id="runs">What ran</h2><form class="tp-filter"><label>Words <input type="search" name="words"></label>'
+        f'{choices}<output aria-live="polite"></output></form>'
+        '<div class="tp-scroll" tabindex="0" role="region" aria-labelledby="runs">'
+        f'<table class="tp-runs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         f'</div><script src="{site_root}assets/evidence.js"></script>'
     )
 
