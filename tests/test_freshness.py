@@ -169,8 +169,10 @@ def test_check_tells_the_states_of_each_device(sandbox: Sandbox) -> None:
     for name in ("first", "second", "third"):
         text += f'def {name}() -> None:\n    """Show."""\n    print("{name}")\n\n\n'
     text += '@pytest.mark.cpu_only("reads the CPU")\ndef fourth() -> None:\n    """Show."""\n    print("fourth")\n'
+    text += '\n\n@pytest.mark.gpus(2)\ndef fifth() -> None:\n    """Show."""\n    print("fifth")\n'
     sandbox.write("snippets/topic.py", text)
-    sandbox.write("docs/index.md", "".join(f"::: snippets.topic.{n}\n\n" for n in ("first", "second", "third", "fourth")))
+    names = ("first", "second", "third", "fourth", "fifth")
+    sandbox.write("docs/index.md", "".join(f"::: snippets.topic.{name}\n\n" for name in names))
     assert sandbox.pytest("snippets", "--record").returncode == 0
     # A record of a GPU, as a machine with one would have committed it: two programs, one of them since changed.
     path = sandbox.root / "docs/records/cpu/topic.json"
@@ -182,9 +184,11 @@ def test_check_tells_the_states_of_each_device(sandbox: Sandbox) -> None:
 
     relaxed = sandbox.torchproof("check")
     assert relaxed.returncode == 0
-    assert "cpu: 4 fresh\ncuda: 1 excused, 1 fresh, 1 missing, 1 stale" in relaxed.stdout
+    assert "cpu: 1 excused, 4 fresh\ncuda: 2 excused, 1 fresh, 1 missing, 1 stale" in relaxed.stdout
     strict = sandbox.torchproof("check", "--require", "cpu", "--require", "cuda")
     assert strict.returncode == 1
+    # One GPU was there, and the fifth needs two: that is no fault of the record.
+    assert "fifth" not in strict.stdout
     assert "the record of snippets.topic.second is stale" in strict.stdout
     assert "snippets.topic.third has no record on the cuda" in strict.stdout
     assert "pytest snippets/topic.py::third --device cuda --record" in strict.stdout

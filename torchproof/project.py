@@ -76,6 +76,10 @@ class Project:
             return Standing("excused", record, reason=snippet.marks["cpu_only"].args[0])
         if device == "cpu" and "gpus" in snippet.marks:
             return Standing("excused", record, reason="it needs a GPU")
+        if entry is None and "gpus" in snippet.marks:
+            needed, there = snippet.marks["gpus"].args[0], record.environment.get("count", 0)
+            if there and there < needed:
+                return Standing("excused", record, reason=f"it needs {needed} GPUs, and the recording machine has {there}")
         if entry is None:
             return Standing("missing", record)
         if entry.sha256 != program.sha256:

@@ -106,7 +106,7 @@ def where_it_ran(snippet: Snippet, cpu: Standing, gpu: Standing) -> list[str]:
         environment = gpu.record.environment
         told.append(f"CUDA {environment['device']}, torch {environment['torch']}")
     elif gpu.state == "excused":
-        told.append(f"CPU only: {gpu.reason}")
+        told.append(f"{'CPU only' if 'cpu_only' in snippet.marks else 'Not yet run'}: {gpu.reason}")
     else:
         told.append("Not yet run on a GPU")
     return told
