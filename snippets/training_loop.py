@@ -660,7 +660,7 @@ def profile_of_one_step() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
     for _ in range(2):  # the first step also pays for what is loaded once
-        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
             with record_function("forward"):
                 loss = nn.functional.cross_entropy(model(images), labels)
             with record_function("backward"):

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -111,7 +112,10 @@ def start_fresh(job: Job) -> Process:
 def fork_waiting() -> Process:
     """A copy of this process that waits for its job."""
     (out, out_end), (err, err_end), (job, job_end) = os.pipe(), os.pipe(), os.pipe()
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Libraries keep idle threads, of which Python 3.12 warns at a fork; the child uses none of them.
+        warnings.filterwarnings("ignore", r"This process .* is multi-threaded", DeprecationWarning)
+        pid = os.fork()
     if pid:
         for end in (out_end, err_end, job):
             os.close(end)
