@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from markdown import Markdown
 
+from tests.blocks import blocks_of, parts_of
 from tests.conftest import Sandbox, make_sandbox
 
 MODULE = '''
@@ -67,6 +68,8 @@ description: A page.
 
 ::: snippets.topic.demo
     highlight: print(name
+    note: Shape.sides => defined above
+    note: <b>bold => read as `text`, not as <b>
 
 Text.
 
@@ -117,14 +120,7 @@ def page(original: Sandbox) -> str:
 
 
 def block(page: str, name: str) -> str:
-    parts = re.split(r'(?=<div class="tp-block")', page)
-    return next(part for part in parts if f'data-snippet="snippets.topic.{name}"' in part)
-
-
-def clipboard(text: str) -> str:
-    found = re.search(r'data-clipboard-text="([^"]*)"', text)
-    assert found is not None
-    return html.unescape(found[1])
+    return blocks_of(page)[f"snippets.topic.{name}"]
 
 
 def test_every_directive_is_one_element(page: str) -> None:
@@ -139,11 +135,11 @@ def test_every_directive_is_one_element(page: str) -> None:
     assert "::: snippets.topic.inside_a_fence" in page
 
 
-def test_the_button_holds_the_whole_program(page: str, original: Sandbox) -> None:
+def test_the_code_of_a_block_is_the_whole_program(page: str, original: Sandbox) -> None:
     for name in ("demo", "draws", "raises", "on_cpu", "measures", "Shape"):
         program = original.torchproof("program", f"snippets.topic.{name}").stdout
         text = block(page, name)
-        assert clipboard(text) == program
+        assert "".join(parts_of(text)) == program
         assert f"Copy program ({program.count(chr(10))} line" in text
         assert (original.root / f"site/programs/topic/{name}.py").read_text() == program
         assert f'href="../../programs/topic/{name}.py"' in text
@@ -151,15 +147,15 @@ def test_the_button_holds_the_whole_program(page: str, original: Sandbox) -> Non
     assert (original.root / "site/programs/topic.py").read_text() == (original.root / "snippets/topic.py").read_text()
 
 
-def test_the_shown_code_is_a_part_of_the_program(page: str) -> None:
+def test_what_a_demo_does_not_show_is_folded(page: str) -> None:
     text = block(page, "demo")
-    shown = [
-        html.unescape(re.sub(r"<[^>]+>", "", code))
-        for code in re.findall(r'<code class="language-python">(.*?)</code>', text, re.DOTALL)
-    ]
-    program = clipboard(text)
-    assert all(code.strip() in program for code in shown)
-    assert "".join(code.strip() for code in shown).replace("\n", "") == program.replace("\n", "")
+    folded, shown = parts_of(text)
+    assert text.index("<details") < text.index("class Shape") < text.index("</details>")
+    assert folded.startswith("SIZE = 3\n\n\nclass Shape:")
+    assert folded.endswith("\n\n\n")
+    assert shown.startswith("name = ")
+    assert "The program starts with 7 more lines" in text
+    assert "<details" not in block(page, "raises")
 
 
 def test_output_is_escaped(page: str) -> None:
@@ -179,6 +175,19 @@ def test_a_highlight_marks_the_line_that_holds_the_text(page: str) -> None:
     assert "print" in re.sub(r"<[^>]+>", "", marked)
 
 
+def test_notes_are_numbered_by_line_and_name_their_code(page: str) -> None:
+    text = block(page, "demo")
+    notes = re.findall(r"<li>(.*?)</li>", text)
+    assert notes == [
+        "<code>&lt;b&gt;bold</code> read as <code>text</code>, not as &lt;b&gt;",
+        "<code>Shape.sides</code> defined above",
+    ]
+    lines = re.findall(r'<code class="language-python">(.*?)</code>', text, re.DOTALL)[-1].split("\n")
+    assert [re.findall(r'data-note="(\d)"', line) for line in lines[:3]] == [["1"], ["2"], []]
+    # The numbers are no part of the code.
+    assert parts_of(text)[-1].split("\n")[1] == "print(name, Shape.sides)"
+
+
 def test_a_block_says_where_it_ran(page: str) -> None:
     version = r"CPU torch \d+\.\d+\.\d+"
     assert re.search(version, block(page, "demo"))
@@ -186,27 +195,6 @@ def test_a_block_says_where_it_ran(page: str) -> None:
     assert "CPU only: it is about the CPU&#x27;s memory" in block(page, "on_cpu")
     assert "Measured on " in block(page, "measures")
     assert "Measured on " not in block(page, "demo")
-
-
-def test_a_gpu_is_named_only_by_a_current_record(pages: Sandbox) -> None:
-    record = json.loads((pages.root / "docs/records/cpu/topic.json").read_text())
-    record["environment"] |= {"device": "Some GPU", "torch": "2.11.0"}
-    pages.write("docs/records/cuda/topic.json", json.dumps(record))
-    shutil.copytree(pages.root / "docs/records/cpu/topic", pages.root / "docs/records/cuda/topic")
-    pages.mkdocs()
-    text = block((pages.root / "site/learn/topic/index.html").read_text(), "demo")
-    assert "CUDA Some GPU, torch 2.11.0" in text
-    record["snippets"]["demo"]["sha256"] = "0" * 64
-    pages.write("docs/records/cuda/topic.json", json.dumps(record))
-    pages.mkdocs()
-    text = block((pages.root / "site/learn/topic/index.html").read_text(), "demo")
-    assert "Some GPU" not in text
-    assert "Not yet run on a GPU" in text
-    assert pages.torchproof("check").returncode == 0
-    required = pages.torchproof("check", "--require", "cuda")
-    assert required.returncode == 1
-    assert "the record of snippets.topic.demo is stale" in required.stdout
-    assert "--device cuda --record" in required.stdout
 
 
 def change_page(old: str, new: str) -> object:
@@ -245,34 +233,36 @@ BROKEN = {
     ),
     "lost figure": (
         lambda s: next(s.root.glob("docs/records/cpu/topic/*.svg")).unlink(),
-        12,
+        14,
         "a recorded figure is missing",
         "--record",
     ),
     "failed": (
         change_module("@pytest.mark.raises(ValueError)\n", ""),
-        15,
+        17,
         "one says that it raises, the other does not",
         "--record",
     ),
     "no alt text": (
         change_page('    alt: A line that "rises" from 1 to 2\n', ""),
-        12,
+        14,
         "draws 1 figures and the block has 0 alt texts",
         "alt:",
     ),
     "highlight nowhere": (change_page("highlight: print(name", "highlight: print(nam3"), 7, "occurs nowhere", "occurs once"),
     "highlight twice": (change_page("highlight: print(name", "highlight: name"), 7, "occurs 3 times", "occurs once"),
+    "note nowhere": (change_page("note: Shape.sides", "note: Shape.side5"), 7, "the text to annotate", "occurs once"),
+    "note of nothing": (change_page("Shape.sides => ", ""), 7, "says not what it is about", "note: code of the block => words"),
     "unknown option": (
         change_page("highlight: print(name", "hide: all"),
         7,
         "'hide: all' is no option of a block",
-        "use alt or highlight",
+        "use alt or highlight or note",
     ),
-    "fenced python": (change_page("```text", "```python"), 27, "a fenced Python block", "write the code as a demo"),
+    "fenced python": (change_page("```text", "```python"), 29, "a fenced Python block", "write the code as a demo"),
     "fenced with options": (
         change_page("```text", '``` { .py title="x" }'),
-        27,
+        29,
         "a fenced Python block",
         "write the code as a demo",
     ),

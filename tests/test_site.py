@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import subprocess
 import sys
@@ -10,22 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.blocks import blocks_of, parts_of, text_of
 from tests.conftest import REPOSITORY
 from torchproof.pages import Directive, pages, scan
 from torchproof.project import Project
 
-BLOCK = re.compile(r'<div class="tp-block".*?(?=<div class="tp-block"|</article>)', re.DOTALL)
-
 
 @pytest.fixture(scope="module")
 def blocks(site: Path) -> dict[str, str]:
-    found = {}
-    for page in sorted(site.rglob("*.html")):
-        for match in BLOCK.finditer(page.read_text()):
-            name = re.search(r'data-snippet="([^"]+)"', match[0])
-            assert name is not None
-            found[name[1]] = match[0]
-    return found
+    return {name: text for page in sorted(site.rglob("*.html")) for name, text in blocks_of(page.read_text()).items()}
 
 
 def test_every_directive_became_a_block(blocks: dict[str, str]) -> None:
@@ -41,20 +33,17 @@ def test_every_block_copies_the_program_that_ran(blocks: dict[str, str], site: P
     for name, text in blocks.items():
         snippet = project.catalog.find(name)
         program = project.program(snippet)
-        copied = re.search(r'data-clipboard-text="([^"]*)"', text)
-        assert copied is not None
-        assert html.unescape(copied[1]) == program.source
+        parts = parts_of(text)
+        assert "".join(parts) == program.source
+        assert len(parts) == 1 + bool(program.preamble)
+        assert parts[-1] == program.body + "\n"
+        assert text.count('<button type="button" class="tp-copy">') == 1
         assert (site / f"programs/{snippet.module}/{snippet.name}.py").read_text() == program.source
-        shown = [
-            html.unescape(re.sub(r"<[^>]+>", "", code))
-            for code in re.findall(r'<code class="language-python">(.*?)</code>', text, re.DOTALL)
-        ]
-        assert all(code.strip() in program.source for code in shown)
         entry = project.record("cpu", snippet.module).entries.get(snippet.name)
         if entry is not None:
             assert entry.sha256 == program.sha256
             printed = re.search(r"<samp>(.*?)</samp>", text, re.DOTALL)
-            assert (html.unescape(re.sub(r"<[^>]+>", "", printed[1])) if printed else "").startswith(entry.stdout.rstrip("\n"))
+            assert (text_of(printed[1]) if printed else "").startswith(entry.stdout.rstrip("\n"))
 
 
 def test_nothing_is_loaded_from_another_host(site: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torchproof.catalog import Snippet
 from torchproof.evidence import NAME as EVIDENCE
-from torchproof.pages import Directive, highlighted_lines, match_alts, pages, scan
+from torchproof.pages import Directive, line_of, match_alts, notes_of, pages, scan
 from torchproof.problems import Place, Problem
 from torchproof.program import Program
 from torchproof.project import Project, State, current
@@ -159,10 +159,13 @@ def _check_options(project: Project, item: Directive) -> None:
         return
     snippet = project.catalog.find(item.name)
     program = project.program(snippet)
-    highlighted_lines(program.body, item.options.get("highlight", []))
-    standing = project.standing(program, "cpu")
-    if standing.state == "fresh" and standing.entry:
-        match_alts(len(standing.entry.figures), item.options.get("alt", []))
+    for text in item.options.get("highlight", []):
+        line_of(program.body, text)
+    notes_of(program.body, item.options.get("note", []))
+    for device in ("cpu", "cuda"):
+        standing = project.standing(program, device)
+        if standing.state == "fresh" and standing.entry:
+            match_alts(len(standing.entry.figures), item.options.get("alt", []))
 
 
 def _tested(project: Project, snippet: Snippet) -> bool:

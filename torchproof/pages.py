@@ -15,7 +15,9 @@ _OPTION = re.compile(r"^(?P<key>[a-z]+): (?P<value>.*\S)\s*$")
 _FENCE = re.compile(r"^\s*(?P<mark>`{3,}|~{3,})\s*(?P<info>.*)$")
 _PYTHON = re.compile(r"^[{\s.]*(python3?|py|py3|pycon|ipython3?)\b", re.IGNORECASE)
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
-OPTIONS = ("alt", "highlight")
+OPTIONS = ("alt", "highlight", "note")
+# Python never holds these two characters in a row, so they cannot be a part of the code that a note is about.
+_NOTE = " => "
 
 
 @dataclass(frozen=True)
@@ -83,19 +85,40 @@ def scan(lines: list[str]) -> Iterator[Directive | Forbidden]:
             yield Directive(directive["name"], start, index, directive["indent"], options, tuple(faults))
 
 
-def highlighted_lines(body: str, texts: list[str]) -> list[int]:
-    """Numbers of the lines that hold these texts.
+def line_of(body: str, text: str, purpose: str = "highlight") -> int:
+    """Number of the line that holds a text.
 
     Raises:
-        Problem: A text occurs nowhere, or more than once.
+        Problem: The text occurs nowhere, or more than once.
     """
-    numbers = []
-    for text in texts:
-        if body.count(text) != 1:
-            times = f"{body.count(text)} times" if text in body else "nowhere"
-            raise Problem(f"the text to highlight, {text!r}, occurs {times} in the block", fix="name text that occurs once")
-        numbers.append(body[: body.index(text)].count("\n") + 1)
-    return numbers
+    if body.count(text) != 1:
+        times = f"{body.count(text)} times" if text in body else "nowhere"
+        raise Problem(f"the text to {purpose}, {text!r}, occurs {times} in the block", fix="name text that occurs once")
+    return body[: body.index(text)].count("\n") + 1
+
+
+@dataclass(frozen=True)
+class Note:
+    """Words on a piece of the shown code."""
+
+    line: int
+    code: str
+    words: str
+
+
+def notes_of(body: str, options: list[str]) -> list[Note]:
+    """The notes of a block, in the order of its lines, from options like `grid.t() => a new header, the same cells`.
+
+    Raises:
+        Problem: An option does not name code and words, or its code does not occur exactly once.
+    """
+    notes = []
+    for option in options:
+        code, arrow, words = option.partition(_NOTE)
+        if not arrow:
+            raise Problem(f"the note {option!r} says not what it is about", fix="write `note: code of the block => words`")
+        notes.append(Note(line_of(body, code, "annotate"), code, words.strip()))
+    return sorted(notes, key=lambda note: (note.line, body.index(note.code)))
 
 
 def match_alts(figures: int, alts: list[str]) -> None:

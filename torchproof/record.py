@@ -59,6 +59,11 @@ class Record:
     environment: dict[str, Any] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
 
+    @property
+    def device(self) -> str:
+        """The kind of device, which names the folder."""
+        return self.path.parent.name
+
     @classmethod
     def load(cls, path: Path) -> Record:
         """Read a record; a file that is not there is an empty record.
@@ -213,3 +218,14 @@ def mismatch(record: Record, entry: Entry, run: Run, environment: dict[str, Any]
     else:
         alike = all(figure_text(a) == figure_text(b) for a, b in zip(recorded, run.figures, strict=True))
     return "" if alike else "figures"
+
+
+def same_result(record: Record, entry: Entry, other_record: Record, other: Entry) -> bool:
+    """Whether two recorded runs did the same, by the comparison that accepts a run as its record.
+
+    Raises:
+        Problem: A figure is missing or damaged.
+    """
+    figures = tuple(other_record.figure(file) for file, _ in other.figures)
+    run = Run("", other.sha256, other.stdout, figures, other.exception, other.seconds, measurement=False)
+    return not mismatch(record, entry, run, other_record.environment)

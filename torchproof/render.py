@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
 
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
-
 from torchproof.catalog import Snippet
-from torchproof.pages import highlighted_lines, match_alts
+from torchproof.listing import listing
 from torchproof.problems import Problem
 from torchproof.program import Program
 from torchproof.project import Project, Standing, current
+from torchproof.results import machine, results
 
-_LEXER = PythonLexer(stripnl=False)
-_PLAIN = HtmlFormatter(nowrap=True)
-# Names and white space have the color of all text; their elements are half of a page.
-_UNCOLORED = re.compile(r'<span class="[nw]">([^<]*)</span>')
 REPOSITORY_FILE = "{repository}/blob/main/{path}#L{line}"
 
 
@@ -49,7 +40,7 @@ class Renderer:
 
         Args:
             name: Import path of the snippet.
-            options: As the directive gives them: `alt` for each figure, `highlight` for lines.
+            options: As the directive gives them: `alt` for each figure, `highlight` for lines, `note` for remarks.
             site_root: Relative address of the site's root as seen from the page, such as "../../".
 
         Raises:
@@ -59,16 +50,19 @@ class Renderer:
         program = self.project.program(snippet)
         cpu = current(self.project.standing(program, "cpu"), snippet, "cpu")
         gpu = self.project.standing(program, "cuda")
-        shown = cpu if cpu.state == "fresh" else gpu
         parts = [
             _head(program),
-            _unfold(program),
-            code_html(program.body, tuple(highlighted_lines(program.body, options.get("highlight", [])))),
-            _output(shown),
-            _figures(shown, options.get("alt", [])),
+            listing(program, options.get("highlight", []), options.get("note", [])),
+            results(snippet, {"cpu": cpu, "cuda": gpu}, options.get("alt", [])),
             self._foot(program, cpu, gpu, site_root),
         ]
-        attributes = {"class": "tp-block", "id": f"{snippet.module}.{snippet.name}", "data-snippet": snippet.full_name}
+        attributes = {
+            "class": "tp-block",
+            "id": f"{snippet.module}.{snippet.name}",
+            "role": "group",
+            "aria-label": f"Program {snippet.name}",
+            "data-snippet": snippet.full_name,
+        }
         return Block(attributes, "\n".join(filter(None, parts)))
 
     def _foot(self, program: Program, cpu: Standing, gpu: Standing, site_root: str) -> str:
@@ -98,15 +92,16 @@ def where_it_ran(snippet: Snippet, cpu: Standing, gpu: Standing) -> list[str]:
     told = []
     if cpu.state == "fresh":
         environment = cpu.record.environment
-        told.append(f"CPU torch {environment['torch']}, Python {environment['python']}")
-        if "measurement" in snippet.marks:
-            threads = environment["threads"]
-            told.append(f"Measured on {environment['device']}, {threads} thread{'s' * (threads > 1)}")
+        device = f"{machine(cpu)}, " if "measurement" in snippet.marks else ""
+        told.append(f"CPU {device}torch {environment['torch']}, Python {environment['python']}")
     if gpu.state == "fresh":
         environment = gpu.record.environment
         told.append(f"CUDA {environment['device']}, torch {environment['torch']}")
     elif gpu.state == "excused":
         told.append(f"{'CPU only' if 'cpu_only' in snippet.marks else 'Not yet run'}: {gpu.reason}")
+    elif "gpus" in snippet.marks:
+        count = snippet.marks["gpus"].args[0]
+        told.append(f"Needs {count} GPU{'s' * (count > 1)}: not yet run")
     else:
         told.append("Not yet run on a GPU")
     return told
@@ -115,76 +110,7 @@ def where_it_ran(snippet: Snippet, cpu: Standing, gpu: Standing) -> list[str]:
 def _head(program: Program) -> str:
     snippet = program.snippet
     lines = program.source.count("\n")
-    text = escape(program.source).replace("\n", "&#10;")
-    label = f"Copy program ({lines} line{'s' * (lines > 1)})"
     return (
-        f'<div class="tp-head"><a class="tp-name" href="#{snippet.module}.{snippet.name}">{snippet.name}</a>'
-        f'<button type="button" class="tp-copy" data-clipboard-text="{text}">{label}</button></div>'
+        f'<div class="tp-head"><a class="tp-name" href="#{snippet.module}.{snippet.name}" title="Permanent link to this block">'
+        f'{snippet.name}</a><button type="button" class="tp-copy">Copy program ({lines} line{"s" * (lines > 1)})</button></div>'
     )
-
-
-def _unfold(program: Program) -> str:
-    """What the program holds before the shown code."""
-    if not program.preamble:
-        return ""
-    count = program.preamble.count("\n") + 1
-    # Without colors, which would double the page: the definitions have blocks of their own or are mere help.
-    html = escape(program.preamble, quote=False)
-    return (
-        f'<details class="tp-more" data-search-exclude><summary>The program starts with {count} more line{"s" * (count > 1)}'
-        f"</summary>{_frame(html)}</details>"
-    )
-
-
-def code_html(source: str, lines: tuple[int, ...] = (), copy: bool = False) -> str:
-    """Python as a page shows it.
-
-    Args:
-        source: The code.
-        lines: Numbers of the lines to highlight.
-        copy: Whether the theme may add a button that copies just this.
-    """
-    return _frame(_colored(source, lines), copy)
-
-
-def _frame(html: str, copy: bool = False) -> str:
-    kind = "highlight" if copy else "highlight no-copy"
-    return f'<div class="{kind}"><pre tabindex="0"><code class="language-python">{html}\n</code></pre></div>'
-
-
-@lru_cache(maxsize=4096)
-def _colored(source: str, lines: tuple[int, ...] = ()) -> str:
-    formatter = HtmlFormatter(nowrap=True, hl_lines=lines) if lines else _PLAIN
-    html: str = highlight(source, _LEXER, formatter)
-    return _UNCOLORED.sub(r"\1", html.rstrip("\n"))
-
-
-def _output(shown: Standing) -> str:
-    entry = shown.entry
-    if entry is None or not (entry.stdout or entry.exception):
-        return ""
-    text = escape(entry.stdout.rstrip("\n"))
-    if entry.exception:
-        told = escape("{type}: {message}".format(**entry.exception))
-        text = "\n".join(filter(None, [text, f'<span class="tp-error">{told}</span>']))
-    return output_html(text)
-
-
-def output_html(text: str) -> str:
-    """What a program printed, given as HTML."""
-    return f'<div class="tp-output"><p class="tp-title">Output</p><pre tabindex="0"><samp>{text}</samp></pre></div>'
-
-
-def _figures(shown: Standing, alts: list[str]) -> str:
-    figures = shown.entry.figures if shown.entry else ()
-    match_alts(len(figures), alts)
-    html = ""
-    for (file, _), alt in zip(figures, alts, strict=True):
-        html += figure_html(shown.record.figure(file), alt)
-    return html
-
-
-def figure_html(svg: str, alt: str) -> str:
-    """A figure and what it shows in words."""
-    svg = svg.strip().replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
-    return f'<figure class="tp-figure" tabindex="0" data-search-exclude>{svg}</figure>'

@@ -203,7 +203,8 @@ def _inline(text: str) -> str:
 
 def _block(cell: dict[str, Any]) -> str:
     """A code cell as one line of HTML, which Markdown leaves alone."""
-    from torchproof.render import code_html, figure_html, output_html
+    from torchproof.listing import code_html
+    from torchproof.results import figure_html, output_html
 
     parts = [code_html(_text(cell["source"]), copy=True)]
     alts = iter(cell["metadata"].get("alt", []))
