@@ -77,6 +77,7 @@ Text.
     alt: A line that "rises" from 1 to 2
 
 ::: snippets.topic.raises
+    highlight: raise ValueError
 
 1. An item
 
@@ -155,7 +156,7 @@ def test_what_a_demo_does_not_show_is_folded(page: str) -> None:
     assert folded.endswith("\n\n\n")
     assert shown.startswith("name = ")
     assert "The program starts with 7 more lines" in text
-    assert "<details" not in block(page, "raises")
+    assert "tp-more" not in block(page, "raises")
 
 
 def test_output_is_escaped(page: str) -> None:
@@ -259,10 +260,10 @@ BROKEN = {
         "'hide: all' is no option of a block",
         "use alt or highlight or note",
     ),
-    "fenced python": (change_page("```text", "```python"), 29, "a fenced Python block", "write the code as a demo"),
+    "fenced python": (change_page("```text", "```python"), 30, "a fenced Python block", "write the code as a demo"),
     "fenced with options": (
         change_page("```text", '``` { .py title="x" }'),
-        29,
+        30,
         "a fenced Python block",
         "write the code as a demo",
     ),

@@ -41,7 +41,7 @@ def listing(program: Program, highlights: list[str], notes: list[str]) -> str:
         words = _INLINE_CODE.sub(r"<code>\1</code>", escape(note.words, quote=False))
         items += f"<li><code>{escape(note.code, quote=False)}</code> {words}</li>"
     below = f'<ol class="tp-notes" aria-label="Notes on the code">{items}</ol>' if items else ""
-    return _beginning(program) + _frame("\n".join(shown) + "\n") + below
+    return _beginning(program) + _frame("\n".join(shown)) + below
 
 
 def _beginning(program: Program) -> str:
@@ -76,4 +76,4 @@ def _frame(html: str, copy: bool = False) -> str:
 def _colored(source: str, lines: tuple[int, ...]) -> str:
     formatter = HtmlFormatter(nowrap=True, hl_lines=lines) if lines else _PLAIN
     html: str = highlight(source, _LEXER, formatter)
-    return _UNCOLORED.sub(r"\1", html.rstrip("\n"))
+    return _UNCOLORED.sub(r"\1", html)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from html import escape
 
 from torchproof.catalog import Snippet
@@ -18,30 +17,49 @@ _NAMES = {"cpu": "CPU", "cuda": "CUDA"}
 _ID = re.compile(r'( id="|url\(#|href="#)')
 
 
-def results(snippet: Snippet, standings: dict[str, Standing], alts: list[str]) -> str:
-    """Output and figures of a snippet, from its current records alone.
+def shown(snippet: Snippet, standings: dict[str, Standing]) -> dict[str, tuple[str, Standing]]:
+    """Which records a block shows: of the first device, and of the second where it did something else.
 
-    What two devices did is shown for each where it differs: by the comparison that accepts a run as its record
-    (`torchproof.compare`), with nothing taken away, so a program that prints its device differs. The numbers of a
-    measurement are not compared: it shows both, with the machines they come from.
+    Two devices are told apart by the comparison that accepts a run as its record (`torchproof.compare`), with nothing
+    taken away, so a program that prints its device differs. The numbers of a measurement are not compared: it shows both,
+    with the machines they come from. What is not fresh is never shown.
 
     Args:
         snippet: What ran.
-        standings: How it stands on each kind of device; the first fresh one is shown first.
+        standings: How it stands on each kind of device.
+
+    Returns:
+        By kind of device, a title and what to show under it.
+
+    Raises:
+        Problem: A figure is missing or damaged.
+    """
+    fresh = {device: standing for device, standing in standings.items() if standing.state == "fresh"}
+    if "measurement" in snippet.marks:
+        return {device: (f"Measured on {machine(standing)}", standing) for device, standing in fresh.items()}
+    if len(fresh) == 2 and not _differ(*fresh.values()):
+        first = next(iter(fresh))
+        return {first: (f"Output on {' and '.join(_NAMES[device] for device in fresh)}", fresh[first])}
+    return {device: (f"Output on {_NAMES[device]}", standing) for device, standing in fresh.items()}
+
+
+def results(snippet: Snippet, standings: dict[str, Standing], alts: list[str]) -> str:
+    """Output and figures of a snippet, in tabs where two devices differ.
+
+    Args:
+        snippet: What ran.
+        standings: How it stands on each kind of device.
         alts: What each figure shows.
 
     Raises:
-        Problem: The figures and their texts are not equally many, or a figure is damaged.
+        Problem: The figures and their texts are not equally many, or a figure is missing or damaged.
     """
-    fresh = {device: standing for device, standing in standings.items() if standing.state == "fresh"}
-    for standing in fresh.values():
+    found = shown(snippet, standings)
+    for _, standing in found.values():
         match_alts(len(standing.entry.figures) if standing.entry else 0, alts)
-    if len(fresh) == 2 and ("measurement" in snippet.marks or _differ(*fresh.values())):
-        return _tabs(snippet, fresh, alts)
-    for standing in fresh.values():
-        title = _title(snippet, standing, _NAMES if len(fresh) == 2 else fresh)
-        return _output(standing, f'<p class="tp-title">{title}</p>') + _figures(standing, alts)
-    return ""
+    if len(found) > 1:
+        return _tabs(found, alts, named="measurement" not in snippet.marks)
+    return "".join(_output(standing, title) + _figures(standing, alts) for title, standing in found.values())
 
 
 def machine(standing: Standing) -> str:
@@ -52,30 +70,31 @@ def machine(standing: Standing) -> str:
     return f"{environment['device']}{counted}"
 
 
-def _title(snippet: Snippet, standing: Standing, devices: Iterable[str]) -> str:
-    if "measurement" in snippet.marks:
-        return f"Measured on {escape(machine(standing))}"
-    return f"Output on {' and '.join(_NAMES[device] for device in devices)}"
-
-
 def _differ(one: Standing, other: Standing) -> bool:
     assert one.entry and other.entry, "a fresh standing has an entry"
     return not same_result(one.record, one.entry, other.record, other.entry)
 
 
-def _tabs(snippet: Snippet, fresh: dict[str, Standing], alts: list[str]) -> str:
-    """One panel for each device. Without a script all of them are visible, each below its title."""
+def _line(title: str, more: str = "") -> str:
+    return f'<p class="tp-title{more}">{escape(title)}</p>'
+
+
+def _tabs(found: dict[str, tuple[str, Standing]], alts: list[str], named: bool) -> str:
+    """One panel for each device. Without a script all of them are visible, each below its title.
+
+    Args:
+        found: What to show.
+        alts: What each figure shows.
+        named: Whether the titles say no more than the tabs do.
+    """
     tabs = panels = ""
-    # A tab says what such a title says; the machine of a measurement it does not.
-    kind = "tp-title" if "measurement" in snippet.marks else "tp-title tp-named"
-    for number, (device, standing) in enumerate(fresh.items()):
+    for number, (device, (title, standing)) in enumerate(found.items()):
         selected = 'aria-selected="true"' if number == 0 else 'aria-selected="false" tabindex="-1"'
         tabs += f'<button type="button" role="tab" data-device="{device}" {selected}>{_NAMES[device]}</button>'
-        title = _title(snippet, standing, [device])
-        content = _output(standing) + _figures(standing, alts, f"{device}-")
+        content = _output(standing) + _figures(standing, alts, f"{device}-") or "<p>It printed nothing.</p>"
         panels += (
-            f'<div class="tp-panel" role="tabpanel" data-device="{device}" aria-label="{title}">'
-            f'<p class="{kind}">{title}</p>{content or "<p>It printed nothing.</p>"}</div>'
+            f'<div class="tp-panel" role="tabpanel" data-device="{device}" aria-label="{escape(title)}">'
+            f"{_line(title, ' tp-named' * named)}{content}</div>"
         )
     return f'<div class="tp-tabs" role="tablist" aria-label="Device">{tabs}</div><div class="tp-panels">{panels}</div>'
 

@@ -9,10 +9,11 @@ from pathlib import PurePosixPath
 
 from torchproof.evidence import NAME as EVIDENCE
 from torchproof.evidence import evidence_markdown
-from torchproof.pages import Directive, Page, scan
+from torchproof.pages import Directive, Page, notes_of, scan
 from torchproof.problems import Problem
 from torchproof.project import Project
 from torchproof.render import where_it_ran
+from torchproof.results import shown
 from torchproof.story import card_markdown, named
 from torchproof.tutorial import is_card
 
@@ -96,17 +97,18 @@ def _block(project: Project, item: Directive, site_root: str) -> str:
     snippet = project.catalog.find(item.name)
     program = project.program(snippet)
     cpu, gpu = project.standing(program, "cpu"), project.standing(program, "cuda")
-    shown = cpu if cpu.state == "fresh" else gpu
     name = f"{snippet.module}/{snippet.name}.py"
     parts = [f"Program [{name}]({site_root}/programs/{name}):", fence("python", program.body)]
-    if shown.entry:
-        told = shown.entry.stdout.rstrip("\n")
-        if shown.entry.exception:
-            told += "\n{type}: {message}".format(**shown.entry.exception)
+    parts += [f"- `{note.code}`: {note.words}" for note in notes_of(program.body, item.options.get("note", []))]
+    for title, standing in shown(snippet, {"cpu": cpu, "cuda": gpu}).values():
+        assert standing.entry, "what is shown has an entry"
+        told = standing.entry.stdout.rstrip("\n")
+        if standing.entry.exception:
+            told += "\n{type}: {message}".format(**standing.entry.exception)
         if told.strip():
-            parts += ["Output:", fence("text", told.strip("\n"))]
-        folder = shown.record.path.with_suffix("").relative_to(project.root / "docs").as_posix()
-        for (file, _), alt in zip(shown.entry.figures, item.options.get("alt", []), strict=True):
+            parts += [f"{title}:", fence("text", told.strip("\n"))]
+        folder = standing.record.path.with_suffix("").relative_to(project.root / "docs").as_posix()
+        for (file, _), alt in zip(standing.entry.figures, item.options.get("alt", []), strict=True):
             parts.append(f"![{alt}]({site_root}/{folder}/{file})")
     parts.append(f"Ran on: {'. '.join(where_it_ran(snippet, cpu, gpu))}.")
     return "\n\n".join(["", *parts, ""])
