@@ -1,4 +1,4 @@
-"""The command line: `torchproof check`, `changes`, `program`, `notebook`, `publish` and `finish`."""
+"""The command line: `torchproof check`, `new`, `changes`, `program`, `notebook`, `publish` and `finish`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     finisher.add_argument("site", type=Path, help="the folder that `mkdocs build` wrote")
     teller = commands.add_parser("changes", help="say, in Markdown, which outputs differ from those of a git revision")
     teller.add_argument("revision", nargs="?", default="HEAD", help="a commit, branch or tag (default: HEAD)")
+    beginner = commands.add_parser("new", help="begin a chapter or a block with files that pass as they are")
+    beginner.add_argument("what", choices=["chapter", "snippet"])
+    beginner.add_argument("name", help="of a chapter, such as sorting, or of a snippet, such as sorting.sorted_rows")
     options = parser.parse_args(arguments)
     root = options.root.resolve()
     if not (root / "snippets").is_dir():
@@ -51,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if options.command == "notebook":
             return _notebook(project, options.names, options.again)
+        if options.command == "new":
+            return _new(root, options.what, options.name)
         if options.command == "changes":
             return _changes(root, options.revision)
         if options.command == "finish":
@@ -104,6 +109,13 @@ def _changes(root: Path, revision: str) -> int:
     from torchproof.changes import as_markdown, changes
 
     print(as_markdown(changes(root, revision)), end="")
+    return 0
+
+
+def _new(root: Path, what: str, name: str) -> int:
+    from torchproof.scaffold import new_chapter, new_snippet
+
+    print("\n".join(new_chapter(root, name) if what == "chapter" else new_snippet(root, name)))
     return 0
 
 
