@@ -38,6 +38,7 @@ test: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/torchproof check
 	$(BIN)/pytest -n auto --dist loadscope -p randomly snippets tests
+	$(BIN)/pytest --nbval -n 2 --dist loadscope tutorials
 
 record: $(STAMP)
 	$(BIN)/pytest -n auto snippets --device cpu --record

@@ -58,7 +58,8 @@ class Sandbox:
 def make_sandbox(root: Path) -> Sandbox:
     sandbox = Sandbox(root)
     sandbox.write(
-        "pyproject.toml", '[tool.pytest.ini_options]\naddopts = ["-p", "torchproof.plugin", "-p", "no:hypothesispytest"]\n'
+        "pyproject.toml",
+        '[tool.pytest.ini_options]\naddopts = ["-p", "torchproof.plugin", "-p", "no:hypothesispytest", "-p", "no:nbval"]\n',
     )
     sandbox.write("snippets/__init__.py", "")
     sandbox.write(

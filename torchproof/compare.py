@@ -32,6 +32,19 @@ def steady(text: str) -> str:
     return _DURATION.sub("took N", text)
 
 
+def alike_text(recorded: str, shown: str, drawn_alike: bool = True) -> bool:
+    """Whether two outputs of a notebook's cell, texts or figures, show the same; durations are not compared.
+
+    Args:
+        recorded: What the notebook holds.
+        shown: What this run shows.
+        drawn_alike: Whether the same version of matplotlib drew both; if not, only the words of figures are compared.
+    """
+    if not recorded.startswith("<svg"):
+        return same_output(steady(recorded), steady(shown))
+    return same_figure(recorded, shown) if drawn_alike else figure_text(recorded) == figure_text(shown)
+
+
 def figure_text(svg: str) -> list[str]:
     """The words of a figure, which do not depend on the version of matplotlib that drew it."""
     return re.findall(r"<(?:text|tspan)[^>]*>([^<]+)<", svg)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torchproof import stored
-from torchproof.compare import same_figure, same_output, steady
+from torchproof.compare import alike_text
 from torchproof.files import write_atomically
 from torchproof.kernel import NAME, kernel_directory
 from torchproof.problems import Problem
@@ -134,8 +134,11 @@ def make(project: Project, tutorial: Tutorial, again: bool = False) -> Made:
         if old and unchanged:
             told = _keep_old(code, ran, told, dict(old.metadata.torchproof))
     _match_alts(tutorial, code, [cell for cell in wanted if cell.kind == "code"])
-    notebook.metadata["torchproof"] = {**told, "sha256": tutorial.sha256, "content": ""}
-    notebook.metadata["language_info"]["version"] = told["environment"]["python"]
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"},
+        "torchproof": {**told, "sha256": tutorial.sha256, "content": ""},
+    }
     text = stored.seal(json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     changed = not tutorial.notebook.exists() or tutorial.notebook.read_text(encoding="utf-8") != text
     if changed:
@@ -149,13 +152,6 @@ def _assemble(wanted: list[Cell]) -> Any:
 
     ids: set[str] = set()
     result = form.new_notebook()
-    result.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    result.metadata["language_info"] = {
-        "file_extension": ".py",
-        "mimetype": "text/x-python",
-        "name": "python",
-        "pygments_lexer": "ipython3",
-    }
     for cell in wanted:
         name = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
         while name in ids:
@@ -243,13 +239,6 @@ def alike(recorded: list[Any], printed: list[Any]) -> bool:
     if [_kind(output) for output in recorded] != [_kind(output) for output in printed]:
         return False
     return all(alike_text(_shown(one), _shown(other)) for one, other in zip(recorded, printed, strict=True))
-
-
-def alike_text(recorded: str, printed: str) -> bool:
-    """The same for one text or figure."""
-    if recorded.startswith("<svg"):
-        return same_figure(recorded, printed)
-    return same_output(steady(recorded), steady(printed))
 
 
 def _kind(output: Any) -> tuple[str, ...]:

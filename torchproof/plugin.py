@@ -167,6 +167,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
     if any(argument.startswith("--nbval") for argument in args):
         try:
             early_config.pluginmanager.import_plugin("nbval.plugin")
+            early_config.pluginmanager.import_plugin("torchproof.validate")
         except ImportError:
             raise pytest.UsageError("--nbval needs nbval, which is not installed: pip install nbval") from None
 

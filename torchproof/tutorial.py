@@ -164,7 +164,10 @@ def _read_cells(project: Project, tutorial: Tutorial, tree: ast.Module) -> None:
             else:
                 _read_statement(group[0], gathering, known, tutorial)
         except Problem as problem:
-            tutorial.problems.append(Problem(problem.what, place, problem.fix) if problem.place is None else problem)
+            elsewhere = problem.place and problem.place.path != tutorial.path
+            tutorial.problems.append(
+                Problem(f"{problem.what} (at {problem.place})", place, problem.fix) if elsewhere else problem
+            )
     tutorial.uses = gathering.uses()
 
 

@@ -1,0 +1,308 @@
+"""Notebooks of tutorials: how they are made, kept and validated, driven by the commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Sandbox, make_sandbox
+from torchproof.compare import alike_text
+
+MODULE = '''
+"""Lines."""
+
+import time
+
+import matplotlib.pyplot as plt
+
+HALF = 0.5
+
+
+def line(slope):
+    """The line."""
+    return [slope * x * HALF for x in range(3)]
+
+
+def show(values):
+    """Print values, and how long that took."""
+    start = time.perf_counter()
+    print("values", *(f"{v:.4f}" for v in values))
+    print(f"took {time.perf_counter() - start:.6f} s")
+
+
+def draw(values):
+    """Draw values."""
+    fig, ax = plt.subplots(figsize=(4, 3))
+    ax.plot(values)
+    ax.set_title("values")
+    plt.show()
+
+
+def fail(values):
+    """Raise."""
+    raise ValueError(f"bad {values}")
+
+
+def warn(values):
+    """Write to standard error."""
+    import warnings
+
+    warnings.warn("beware", stacklevel=1)
+
+
+def call_home(host):
+    """Use the network."""
+    import socket
+
+    socket.create_connection((host, 80))
+
+
+def import_snippets(name):
+    """Reach for the repository."""
+    import importlib
+
+    importlib.import_module(name)
+'''
+SCRIPT = r'''
+"""
+A line
+======
+
+What is a line? You draw one.
+
+Here is :math:`y = a x`, and
+
+.. math::
+
+   z &= x \\
+   y &= x^2
+
+Say::
+
+    pip install matplotlib
+"""
+
+# %%
+# Values
+# ------
+# See `lines <../docs/learn/lines.md>`_.
+#
+# .. note::
+#    A note.
+
+from snippets.lines import line, show
+
+values = line(2)
+show(values)
+
+# %%
+# A picture.
+
+from snippets.lines import draw, line
+
+# alt: A line from 0 to 2.
+draw(values)
+'''
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    sandbox = make_sandbox(tmp_path_factory.mktemp("notebooks"))
+    sandbox.write("snippets/lines.py", MODULE)
+    names = ("line", "show", "draw", "fail", "warn", "call_home", "import_snippets")
+    sandbox.write("docs/learn/lines.md", "# Lines\n\n" + "\n\n".join(f"::: snippets.lines.{name}" for name in names) + "\n")
+    sandbox.write("docs/index.md", "# Home\n\n::: tutorials.story\n")
+    sandbox.write("tutorials/story.py", SCRIPT)
+    made = sandbox.torchproof("notebook")
+    assert made.returncode == 0, made.stderr
+    assert re.fullmatch(r"story: ran in \d+ s, written\n", made.stdout)
+    return sandbox
+
+
+@pytest.fixture
+def lines(original: Sandbox, tmp_path: Path) -> Sandbox:
+    shutil.copytree(original.root, tmp_path, dirs_exist_ok=True)
+    return Sandbox(tmp_path)
+
+
+def notebook(sandbox: Sandbox) -> Any:
+    return json.loads((sandbox.root / "tutorials" / "story.ipynb").read_text())
+
+
+def code(sandbox: Sandbox) -> list[str]:
+    return [cell["source"] for cell in notebook(sandbox)["cells"] if cell["cell_type"] == "code"]
+
+
+def replace(sandbox: Sandbox, path: str, old: str, new: str) -> None:
+    file = sandbox.root / path
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_code_comes_once_where_it_is_first_needed(original: Sandbox) -> None:
+    first, second = code(original)
+    assert first.startswith("import time\n\n\nHALF = 0.5\n\n\ndef line(slope):") or first.startswith(
+        "import time\n\nHALF = 0.5\n\n\ndef line"
+    )
+    assert first.endswith("\n\n\nvalues = line(2)\nshow(values)")
+    assert second.startswith("import matplotlib.pyplot as plt\n\n\ndef draw(values):")
+    assert second.endswith("\n\n\ndraw(values)")
+    assert "def line" not in second
+
+
+def test_text_becomes_markdown(original: Sandbox) -> None:
+    title, values, picture = (c["source"] for c in notebook(original)["cells"] if c["cell_type"] == "markdown")
+    assert title.startswith("# A line\n\nWhat is a line? You draw one.\n\nHere is $y = a x$, and\n\n$$\n\\begin{aligned}")
+    assert title.endswith("Say:\n\n    pip install matplotlib")
+    assert values.startswith("## Values\nSee [lines](../docs/learn/lines.md).")
+    assert picture == "A picture."
+
+
+def test_the_code_stands_alone(original: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "story.py"
+    path.write_text("\n\n".join(code(original)))
+    assert "snippets" not in path.read_text()
+    assert "torchproof" not in path.read_text()
+    (tmp_path / "empty").mkdir()
+    ran = subprocess.run(
+        [sys.executable, "-I", str(path)], cwd=tmp_path / "empty", capture_output=True, text=True, env={"MPLBACKEND": "agg"}
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("values 0.0000 1.0000 2.0000\n")
+
+
+def test_the_script_runs_as_it_is(original: Sandbox) -> None:
+    ran = original.python("-c", "import matplotlib, runpy; matplotlib.use('agg'); runpy.run_path('tutorials/story.py')")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("values 0.0000 1.0000 2.0000\n")
+
+
+def test_figures_take_the_colors_of_the_page(original: Sandbox) -> None:
+    drawn = notebook(original)["cells"][-1]["outputs"][0]["data"]["image/svg+xml"]
+    assert drawn.startswith("<svg ")
+    assert "currentColor" in drawn
+    assert "story-1-0" in drawn
+    assert not re.search(r"<style|<metadata|font-family|#000000|#ffffff", drawn)
+
+
+def test_what_has_not_changed_is_not_run_again(lines: Sandbox) -> None:
+    path = lines.root / "tutorials" / "story.ipynb"
+    before = path.read_bytes()
+    assert lines.torchproof("notebook", "story").stdout == "story: the code has not changed, unchanged\n"
+    assert path.read_bytes() == before
+    assert "unchanged" in lines.torchproof("notebook", "story", "--again").stdout
+    assert path.read_bytes() == before
+
+
+def test_a_change_of_text_runs_nothing(lines: Sandbox) -> None:
+    before = notebook(lines)
+    replace(lines, "tutorials/story.py", "# A picture.", "# A new picture.")
+    told = lines.torchproof("check")
+    assert "tutorials/story.py:1: the notebook is stale" in told.stdout
+    assert lines.torchproof("notebook").stdout == "story: the code has not changed, written\n"
+    after = notebook(lines)
+    assert after["cells"][-2]["source"] == "A new picture."
+    assert after["cells"][-1] == before["cells"][-1]
+    assert after["metadata"]["torchproof"]["seconds"] == before["metadata"]["torchproof"]["seconds"]
+    assert "notebook" not in "".join(line for line in lines.torchproof("check").stdout.splitlines() if ".py:" in line)
+
+
+def test_a_change_of_a_snippet_makes_the_notebook_stale(lines: Sandbox) -> None:
+    replace(lines, "snippets/lines.py", "HALF = 0.5", "HALF = 0.25")
+    assert "tutorials/story.py:1: the notebook is stale" in lines.torchproof("check").stdout
+    assert "story: ran in" in lines.torchproof("notebook").stdout
+    assert notebook(lines)["cells"][1 + 1]["outputs"][0]["text"].startswith("values 0.0000 0.5000 1.0000\n")
+
+
+FAILING = {
+    "fails": ("from snippets.lines import fail\n\nfail(3)\n", "fails.py:43: the cell raises ValueError: bad 3"),
+    "warns": ("from snippets.lines import warn\n\nwarn(3)\n", "warns.py:43: the cell writes to standard error"),
+    "calls": ("from snippets.lines import call_home\n\ncall_home('pytorch.org')\n", "a program cannot use the network"),
+    "imports": (
+        "from snippets.lines import import_snippets\n\nimport_snippets('snippets.lines')\n",
+        "cannot import snippets.lines",
+    ),
+    "draws": ("from snippets.lines import draw\n\ndraw([1])\n", "draws.py:43: the cell draws 1 figures and has 0 alt texts"),
+    "told": ("# alt: Nothing.\nshow([1])\n", "told.py:44: the cell draws 0 figures and has 1 alt texts"),
+}
+
+
+def test_a_cell_that_fails_writes_nothing_and_says_where(lines: Sandbox) -> None:
+    for name, (cell, _) in FAILING.items():
+        lines.write(f"tutorials/{name}.py", SCRIPT.lstrip("\n") + "\n# %%\n# More.\n\n" + cell)
+    before = sorted((p.name, p.read_bytes()) for p in (lines.root / "tutorials").iterdir())
+    made = lines.torchproof("notebook")
+    assert made.returncode == 1
+    for name, (_, message) in FAILING.items():
+        assert f"tutorials/{name}.py:4" in made.stderr
+        assert message in made.stderr
+    assert "nbclient" not in made.stderr
+    assert sorted((p.name, p.read_bytes()) for p in (lines.root / "tutorials").iterdir()) == before
+
+
+def test_a_change_by_hand_is_found(lines: Sandbox) -> None:
+    replace(lines, "tutorials/story.ipynb", "values 0.0000 1.0000", "values 0.0000 1.0001")
+    assert "story.ipynb:1: the notebook is not as it was written" in lines.torchproof("check").stdout
+    assert "story: ran in" in lines.torchproof("notebook").stdout
+
+
+def test_an_unknown_tutorial_names_the_known(original: Sandbox) -> None:
+    told = original.torchproof("notebook", "tale")
+    assert told.returncode == 1
+    assert "there is no tutorials/tale.py\n    to fix: the tutorials are story" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown", "same"),
+    [
+        ("values 0.0000 1.0000", "values 0.0000 1.0001", True),
+        ("values 0.0000 1.0000", "values 0.0000 1.0011", False),
+        ("values 0.0000", "items 0.0000", False),
+        ("it took 0.25 s, 3 steps", "it took 71 ms, 3 steps", True),
+        ("it took 0.25 s, 3 steps", "it took 0.25 s, 4 steps", False),
+        ("it lasted 0.25 s", "it lasted 0.26 s", False),
+        ('<svg width="216pt"/>', '<svg width="216.01pt"/>', True),
+        ('<svg width="216pt"/>', '<svg width="217pt"/>', False),
+        ("<svg><text>loss</text></svg>", "<svg><text>error</text></svg>", False),
+    ],
+)
+def test_outputs_are_compared_with_a_tolerance(recorded: str, shown: str, same: bool) -> None:
+    assert alike_text(recorded, shown) is same
+
+
+def test_nbval_compares_with_a_tolerance_in_an_empty_directory_without_this_repository(lines: Sandbox) -> None:
+    path = lines.root / "tutorials" / "story.ipynb"
+    text = path.read_text()
+    head, mark, outputs = text.partition('"outputs"')
+    for name, old, new in [
+        ("noise", "values 0.0000 1.0000", "values 0.0000 1.0001"),
+        ("number", "values 0.0000 1.0000", "values 0.0000 1.0011"),
+        ("figure", ">values<", ">items<"),
+    ]:
+        assert old in outputs
+        # The ids inside a figure start with the name of its notebook.
+        changed = head + mark + outputs.replace(old, new).replace("story-1", f"{name}-1")
+        (path.parent / f"{name}.ipynb").write_text(changed)
+    probe = (
+        "import os, sys\n"
+        "print(os.listdir(), [p for p in sys.path if os.path.exists(os.path.join(p, 'torchproof'))])\n"
+        "try:\n    import snippets\nexcept ModuleNotFoundError:\n    print('none')"
+    )
+    told = json.loads(text)
+    told["cells"][2] |= {"source": probe, "outputs": [{"output_type": "stream", "name": "stdout", "text": "[] []\nnone\n"}]}
+    del told["cells"][3:]
+    (path.parent / "probe.ipynb").write_text(json.dumps(told))
+    ran = lines.python("-m", "pytest", "--nbval", "-rfp", "--color=no", "-p", "no:cacheprovider", "tutorials")
+    failed = set(re.findall(r"^FAILED tutorials/(\w+)\.ipynb::Cell (\d)", ran.stdout, re.MULTILINE))
+    passed = set(re.findall(r"^PASSED tutorials/(\w+)\.ipynb::Cell (\d)", ran.stdout, re.MULTILINE))
+    assert failed == {("number", "0"), ("figure", "1")}, ran.stdout
+    assert len(passed) == 7
+    assert "to accept what the notebook does now: torchproof notebook number --again" in ran.stdout
