@@ -381,6 +381,7 @@ def speed_by_operation_and_size() -> None:
             print(
                 f"{name:6} speed-up at {sizes[0]}: {gains[0]:.2f}, at {sizes[-1]}: {gains[-1]:.2f}"
             )
+            assert gains[0] < 1 < gains[-1]
         ax.set(title=name, xlabel="rows and columns")
         ax.set_xticks(sizes[::2], [str(size) for size in sizes[::2]])
         ax.minorticks_off()
