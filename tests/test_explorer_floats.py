@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -33,7 +34,22 @@ def page(browser: Any, site_url: str) -> Iterator[Any]:
 
 def numbers() -> list[float]:
     """Edges of every format and what lies around them, halves of steps, and random numbers of all sizes."""
-    found = [0.0, -0.0, math.inf, -math.inf, math.nan, 0.1, 1 / 3, 1e-50, 1e300, 1 + 2**-11 + 2**-30, 464.0, 464.1, 65519.0, 65520.0]
+    found = [
+        0.0,
+        -0.0,
+        math.inf,
+        -math.inf,
+        math.nan,
+        0.1,
+        1 / 3,
+        1e-50,
+        1e300,
+        1 + 2**-11 + 2**-30,
+        464.0,
+        464.1,
+        65519.0,
+        65520.0,
+    ]
     for dtype in FORMATS.values():
         info = torch.finfo(dtype)
         smallest = info.smallest_normal * info.eps
@@ -57,7 +73,9 @@ def neighbors(dtype: torch.dtype) -> dict[float, list[float | None]]:
     integers = torch.arange(2 ** (8 * dtype.itemsize)).to(INTEGER_OF_SIZE[dtype.itemsize])
     values = integers.view(dtype).double()
     ordered = [None, *sorted(set(values[~values.isnan()].tolist())), None]
-    return {here: [below, above] for below, here, above in zip(ordered, ordered[1:], ordered[2:], strict=False) if here is not None}
+    return {
+        here: [below, above] for below, here, above in zip(ordered, ordered[1:], ordered[2:], strict=False) if here is not None
+    }
 
 
 def float32_neighbors(number: float) -> list[float | None]:
@@ -113,7 +131,7 @@ def test_the_next_numbers_are_those_of_torch(page: Any) -> None:
 def test_all_patterns_of_a_float8_can_be_made_bit_by_bit(page: Any) -> None:
     """Flipping goes through all 256 patterns in the order of a Gray code, one bit at a time."""
     order = [n ^ n >> 1 for n in range(256)]
-    flips = [8 - (a ^ b).bit_length() for a, b in zip(order, order[1:], strict=False)]
+    flips = [8 - (a ^ b).bit_length() for a, b in pairwise(order)]
     typed(page, ["0"])
     rows = page.locator("fig-floats").evaluate(
         """(explorer, flips) => {
@@ -162,3 +180,49 @@ def test_a_text_that_is_no_number_is_refused_in_words(page: Any) -> None:
     field.fill("2.5")
     assert field.get_attribute("aria-invalid") == "false"
     assert explorer.locator("output").inner_text() == "Exact in all five."
+
+
+def test_it_starts_again_after_an_instant_navigation(browser: Any, site_url: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    # The theme replaces pages in place once it knows what pages there are.
+    with page.expect_response("**/sitemap.xml"):
+        page.goto(site_url + PAGE)
+    page.evaluate("window.stays = true")
+    for name in ("optimizers", "dtypes"):
+        page.locator(f'.md-nav a[href$="{name}/"]').first.evaluate("(link) => link.click()")
+        page.wait_for_url(f"**/learn/{name}/")
+    page.locator("fig-floats").scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('fig-floats').shadowRoot")
+    page.locator("fig-floats").get_by_role("button", name="257").click()
+    assert "Exact in float32, float16." in page.locator("fig-floats output").inner_text()
+    assert page.evaluate("window.stays"), "the page was replaced in place"
+    page.close()
+
+
+@pytest.mark.parametrize("width", [320, 600, 1280])
+def test_nothing_moves_when_it_starts_and_nothing_sticks_out(browser: Any, site_url: str, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(site_url + PAGE)
+    explorer = page.locator("fig-floats")
+    reserved = explorer.bounding_box()["height"]
+    explorer.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelector('fig-floats').shadowRoot")
+    for number in ("0.1", "-1.1754942e-38", "464.1"):
+        typed(page, [number])
+        assert explorer.bounding_box()["height"] == reserved
+        assert explorer.evaluate("(e) => e.scrollHeight <= e.clientHeight && e.scrollWidth <= e.clientWidth"), number
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert all(request.startswith(site_url) for request in requests)
+    page.close()
+
+
+def test_without_scripts_there_is_the_figure_and_a_word(browser: Any, site_url: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site_url + PAGE)
+    assert "This explorer needs JavaScript" in page.locator("fig-floats").inner_text()
+    figure = page.locator('[data-snippet="snippets.dtypes.formats_side_by_side"] .tp-figure svg')
+    assert figure.bounding_box()["height"] > 100
+    context.close()

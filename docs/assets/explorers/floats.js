@@ -1,7 +1,7 @@
 // <fig-floats>: one number in five float formats, with the bits under the reader's hands.
 import { Explorer, button, field, h, rove, sheet, speaker } from "./core.js";
 
-// The last one has no infinity: its largest pattern is nan, and torch 2.15 keeps what is too large at the largest number.
+// The last one has no infinity: torch 2.15 keeps what is too large at the largest number.
 const FORMATS = [
   { name: "float32", exponent: 8, fraction: 23 },
   { name: "bfloat16", exponent: 8, fraction: 7 },
@@ -197,7 +197,7 @@ class Floats extends Explorer {
     });
     row.value.textContent = text(value);
     const error = value - this.number;
-    row.error.textContent = Object.is(value, this.number) ? "exact" : Number.isFinite(error) ? `off by ${Number(error.toPrecision(3))}` : "";
+    row.error.textContent = Object.is(value, this.number) ? "exact" : Number.isFinite(error) ? `off by ${error.toExponential(2)}` : "";
     const significand = share / 2 ** format.fraction + (power ? 1 : 0);
     const special = rest > format.top || !Number.isFinite(value) || rest === 0;
     row.product.textContent = special ? "" : `${negative ? "-" : ""}${significand} * 2**${(power || 1) - format.bias}`;
@@ -247,8 +247,9 @@ class Floats extends Explorer {
     .ways button { font-size: 0.6rem; text-align: start; }
     .ways [aria-disabled="true"] { border-style: dashed; cursor: default; }
     output { min-height: 2.8em; }
-    @container (max-width: 33rem) {
+    @container (max-width: 31rem) {
       .head { flex-wrap: wrap; }
+      .name { min-width: 6rem; }
       .head b { order: 1; width: 100%; }
       .body, .ways { align-items: start; flex-direction: column; }
     }
