@@ -184,12 +184,14 @@ def test_a_text_that_is_no_number_is_refused_in_words(page: Any) -> None:
 
 def test_it_starts_again_after_an_instant_navigation(browser: Any, site_url: str) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    # The theme replaces pages in place once its sitemap, the last thing it fetches, is there.
-    page.goto(site_url + PAGE, wait_until="networkidle")
+    page.goto(site_url + PAGE)
+    # The theme replaces pages in place once it knows from the sitemap which there are.
+    page.wait_for_function("performance.getEntriesByName(`${new URL('/sitemap.xml', location)}`).length > 0")
     page.evaluate("window.stays = true")
     for name in ("optimizers", "dtypes"):
         page.locator(f'.md-nav a[href$="{name}/"]').first.evaluate("(link) => link.click()")
         page.wait_for_url(f"**/learn/{name}/")
+        page.wait_for_function("(name) => document.title.toLowerCase().includes(name)", arg=name)
     page.locator("fig-floats").scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('fig-floats').shadowRoot")
     page.locator("fig-floats").get_by_role("button", name="257").click()
