@@ -165,11 +165,13 @@ def read_module(path: Path) -> Module:
     try:
         with tokenize.open(path) as file:
             source = file.read()
-        tree = ast.parse(source, str(path))
-    except SyntaxError as error:
-        raise Problem(f"not valid Python: {error.msg}", Place(path, error.lineno or 1)) from None
-    except (UnicodeDecodeError, ValueError) as error:
+    except (SyntaxError, UnicodeDecodeError) as error:
         raise Problem(f"cannot be read as UTF-8 text ({error})", Place(path, 1), "save the file as UTF-8") from None
+    try:
+        tree = ast.parse(source, str(path))
+    except (SyntaxError, ValueError) as error:
+        told = error.msg if isinstance(error, SyntaxError) else error
+        raise Problem(f"not valid Python: {told}", Place(path, getattr(error, "lineno", None) or 1)) from None
     module = Module(path.stem, path, source, tree)
     for index, statement in enumerate(tree.body):
         try:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 BACKEND = "module://torchproof.figures"
+# A program that asks for more gets an error from its own allocation, and the machine stays usable.
+MEMORY_LIMIT = 8 * 2**30
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ def run_job(job: Job) -> None:
     """Turn this process into the program's, run it, and leave; never returns."""
     os.chdir(Path(job.scratch) / "cwd")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not os.environ.get("CUDA_VISIBLE_DEVICES", "all"):
+        # On the CPU alone: a GPU's driver maps far more than it uses.
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_LIMIT, MEMORY_LIMIT))
     faulthandler.enable()
     # A little before the limit, so that a hanging program says where it hangs.
     faulthandler.dump_traceback_later(job.limit * 0.95)

@@ -230,8 +230,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Let the workers import torch as soon as it is known what will run."""
     items = [item for item in session.items if isinstance(item, SnippetItem)]
     is_xdist_controller = session.config.pluginmanager.hasplugin("dsession")
-    if items and not session.config.option.collectonly and not is_xdist_controller:
-        session.config.stash[SESSION].prepare((item.device, item.program) for item in items)
+    if not items or session.config.option.collectonly or is_xdist_controller:
+        return
+    ours = session.config.stash[SESSION]
+    ours.prepare((item.device, item.program) for item in items)
+    if not hasattr(session.config, "workerinput"):
+        # Said once, rather than by each program.
+        try:
+            for device in {item.device for item in items} - {"cpu"}:
+                ours.environment(device)
+        except Problem as problem:
+            raise pytest.UsageError(str(problem)) from None
 
 
 @pytest.fixture

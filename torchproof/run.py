@@ -18,7 +18,7 @@ from typing import Any
 from torchproof.child import BACKEND, Job
 from torchproof.problems import Problem
 from torchproof.program import Program
-from torchproof.worker import OUTPUT_LIMIT
+from torchproof.worker import OUTPUT_LIMIT, PROCESS_LIMIT
 
 TIME_LIMIT = 30
 # What these modules import only when they are first used: up to 0.8 s in every forked process, or once in its parent.
@@ -45,6 +45,9 @@ kind, name, count = {kind!r}, platform.machine(), 1
 if kind != "cpu":
     import torch
 
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if found is None or found.type != kind:
+        raise SystemExit(f"torch finds {{found or 'no accelerator'}}")
     name = torch.cuda.get_device_name() if kind == "cuda" else name
     count = torch.accelerator.device_count()
 elif os.path.exists("/proc/cpuinfo"):
@@ -145,7 +148,9 @@ class Runner:
         """Versions of Python, torch and matplotlib, the platform, and the device's name and count."""
         outcome = self._run_source("environment", _ENVIRONMENT.format(kind=self.device))
         if outcome.failure:
-            raise Problem(f"torch cannot be asked about the device {self.device}: {outcome.stderr.strip()}")
+            told = outcome.stderr.strip().rpartition("\n")[2]
+            fix = "run this on a machine that has one, or leave out --device"
+            raise Problem(f"torch can use no {self.device} device here ({told})", fix=fix)
         environment: dict[str, Any] = json.loads(outcome.stdout)
         return environment
 
@@ -213,6 +218,8 @@ def _outcome(scratch: Path, answer: dict[str, Any], limit: float) -> Outcome:
         outcome.failure = f"it did not end within {limit:g} s and was killed"
     elif answer["verdict"] == "flooded":
         outcome.failure = f"it printed more than {OUTPUT_LIMIT:,} bytes and was killed"
+    elif answer["verdict"] == "multiplied":
+        outcome.failure = f"it started more than {PROCESS_LIMIT} processes and was killed"
     elif status < 0:
         outcome.failure = f"it was killed by signal {-status} ({_signal_name(-status)})"
     elif not result.exists():

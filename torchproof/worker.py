@@ -23,6 +23,9 @@ from typing import BinaryIO
 from torchproof.child import Job, run_job
 
 OUTPUT_LIMIT = 1_000_000
+PROCESS_LIMIT = 200
+# Seconds between two counts of a program's processes; most programs are done before the first.
+_COUNT_EVERY = 0.25
 # macOS forbids much of its own machinery in a process forked without exec.
 CAN_FORK = sys.platform == "linux"
 _running: list[int] = []
@@ -180,8 +183,9 @@ class Watch:
 
     def _wait(self, selector: selectors.BaseSelector, sinks: dict[int, BinaryIO]) -> int:
         deadline = time.monotonic() + self.job.limit
+        count_at = time.monotonic() + _COUNT_EVERY
         while True:
-            for key, _ in selector.select(max(0.0, deadline - time.monotonic())):
+            for key, _ in selector.select(max(0.0, min(deadline, count_at) - time.monotonic())):
                 if key.fd in sinks and not self._drain(key.fd, sinks[key.fd]):
                     selector.unregister(key.fd)
             with contextlib.suppress(BlockingIOError):
@@ -189,8 +193,12 @@ class Watch:
             done, status = os.waitpid(self.process.pid, os.WNOHANG)
             if done:
                 return status
-            if self.size > OUTPUT_LIMIT or time.monotonic() >= deadline:
-                self.verdict = "timed out"
+            if time.monotonic() >= count_at:
+                count_at = time.monotonic() + _COUNT_EVERY
+                if _group_size(self.process.pid) > PROCESS_LIMIT:
+                    self.verdict = "multiplied"
+            if self.size > OUTPUT_LIMIT or self.verdict == "multiplied" or time.monotonic() >= deadline:
+                self.verdict = self.verdict if self.verdict == "multiplied" else "timed out"
                 os.killpg(self.process.pid, signal.SIGKILL)
                 return os.waitpid(self.process.pid, 0)[1]
 
@@ -203,6 +211,16 @@ class Watch:
         self.size += len(chunk)
         sink.write(chunk)
         return bool(chunk)
+
+
+def _group_size(group: int) -> int:
+    """How many processes a process group has; 0 where the system does not list them as files."""
+    count = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # After the command's name, which may hold anything but ends in the last parenthesis: state, parent, group.
+            count += int(path.read_text(errors="replace").rpartition(")")[2].split()[2]) == group
+    return count
 
 
 if __name__ == "__main__":

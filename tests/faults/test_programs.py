@@ -1,4 +1,4 @@
-"""How runs end: every way a program can go wrong fails that snippet alone, and says what happened."""
+"""Faults of programs: every way a program can go wrong fails that snippet alone, and says what happened."""
 
 from __future__ import annotations
 
@@ -62,6 +62,9 @@ CASES = {
     ),
     "hangs": ("@pytest.mark.time_limit(1)", "while True:\n        pass", "it did not end within 1 s and was killed"),
     "floods": ("", 'while True:\n        print("x" * 10_000)', "it printed more than 1,000,000 bytes and was killed"),
+    "multiplies": ("", "while True:\n        os.fork()", "it started more than 200 processes and was killed"),
+    "fills_memory": ("", "torch.ones(2**34)", "allocate memory"),
+    "fills_memory_in_python": ("", "bytearray(2**35)", "it raised MemoryError"),
     "segfaults": ("", "ctypes.string_at(0)", "it was killed by signal 11 (SIGSEGV)"),
     "kills_itself": ("", "os.kill(os.getpid(), signal.SIGKILL)", "it was killed by signal 9 (SIGKILL)"),
     "leaves_early": ("", "os._exit(0)", "its process ended with exit code 0 before the program's end"),
