@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help serve site test record check clean
+.PHONY: help serve site test record check mutation benchmark clean
 
 help:
 	@echo "make serve    read the site at http://127.0.0.1:8000 while you write"
@@ -12,6 +12,8 @@ help:
 	@echo "make site     build the site into site/"
 	@echo "make record   run every program and every tutorial, and write what they did"
 	@echo "make check    say which records are stale or missing, in half a second"
+	@echo "make mutation   change the programs a little, and see whether they notice"
+	@echo "make benchmark  measure what this costs: against notebooks, against plain pages, by number of snippets"
 	@echo "make clean    remove what the other commands made"
 
 # The stamp is newer than what it was made from: a second call installs nothing.
@@ -43,6 +45,14 @@ test: $(STAMP)
 record: $(STAMP)
 	$(BIN)/pytest -n auto snippets --device cpu --record
 	$(BIN)/torchproof notebook --again
+
+# Not part of `make test`: these take minutes to an hour, and belong on a quiet machine.
+mutation: $(STAMP)
+	$(BIN)/python -m tests.mutation.snippets
+
+benchmark: $(STAMP)
+	$(BIN)/python tests/benchmarks/compare.py
+	$(BIN)/python tests/benchmarks/scale.py
 
 check: $(STAMP)
 	@$(BIN)/torchproof check
