@@ -192,18 +192,36 @@ def test_a_lost_or_edited_figure_is_named_and_recording_brings_it_back(recorded:
         assert recorded.records() == before
 
 
-def test_a_partial_record_from_elsewhere_is_refused(recorded: Sandbox) -> None:
+def test_each_entry_says_where_it_ran(recorded: Sandbox) -> None:
+    """A part of a module that is recorded elsewhere says so itself; recorded as a whole, the file says it for all."""
     path = recorded.root / "docs/records/cpu/topic.json"
+    here = json.loads(path.read_text())["environment"]
     data = json.loads(path.read_text())
     data["environment"]["torch"] = "1.0.0"
     path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
     before = recorded.records()
-    refused = recorded.pytest("snippets/topic.py::second", "--record")
-    assert refused.returncode == 1
-    assert "was made elsewhere (torch differ)" in refused.stdout
+    # It prints what it printed elsewhere: there is nothing new to say.
+    assert recorded.pytest("snippets/topic.py::second", "--record").returncode == 0
     assert recorded.records() == before
+
+    source = (recorded.root / "snippets/topic.py").read_text()
+    recorded.write("snippets/topic.py", source.replace("print(2)", "print(3)"))
+    assert recorded.pytest("snippets/topic.py::second", "--record").returncode == 0
+    data = json.loads(path.read_text())
+    assert data["environment"] == {**here, "torch": "1.0.0"}
+    assert data["snippets"]["second"]["environment"] == here
+    assert "environment" not in data["snippets"]["demo"]
+    recorded.write("docs/index.md", "::: snippets.topic.demo\n    alt: A line.\n\n::: snippets.topic.second\n")
+    (recorded.root / "snippets/other.py").unlink()
+    (recorded.root / "docs/records/cpu/other.json").unlink()
+    assert recorded.mkdocs("--strict").returncode == 0
+    page = (recorded.root / "site/index.html").read_text()
+    assert page.index("CPU torch 1.0.0") < page.index(f"CPU torch {here['torch']}")
+
     assert recorded.pytest("snippets/topic.py", "--record").returncode == 0
-    assert json.loads(path.read_text())["environment"]["torch"] != "1.0.0"
+    data = json.loads(path.read_text())
+    assert data["environment"] == here
+    assert all("environment" not in entry for entry in data["snippets"].values())
 
 
 def test_two_recorders_at_once_lose_nothing(sandbox: Sandbox) -> None:

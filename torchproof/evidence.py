@@ -97,7 +97,7 @@ class Evidence:
 
 
 def _row(snippet: Snippet, address: str, device: str, standing: Standing) -> Row:
-    environment = standing.record.environment
+    environment = standing.environment
     assert standing.entry is not None
     versions = f"torch {environment['torch']}, Python {environment['python']}"
     where = f"{device}, {environment['device']}"

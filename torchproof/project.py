@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from torchproof.catalog import Catalog, Snippet
 from torchproof.problems import Problem
@@ -30,6 +30,11 @@ class Standing:
     record: Record
     entry: Entry | None = None
     reason: str = ""
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Where it ran."""
+        return self.record.environment_of(self.entry) if self.entry else self.record.environment
 
 
 class Project:

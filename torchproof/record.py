@@ -27,6 +27,7 @@ class Entry:
         figures: Pairs of file name (beside the record, in the module's folder) and sha256 of the SVG text.
         exception: Type and message, for a program that is marked to raise.
         seconds: How long its body took.
+        environment: Where it ran, if not where the file says.
     """
 
     sha256: str
@@ -34,6 +35,7 @@ class Entry:
     figures: tuple[tuple[str, str], ...] = ()
     exception: dict[str, str] | None = None
     seconds: float = 0.0
+    environment: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As the file holds it: output line by line, so that a change reads well in a diff."""
@@ -42,13 +44,18 @@ class Entry:
             data["figures"] = [{"file": name, "sha256": digest} for name, digest in self.figures]
         if self.exception:
             data["exception"] = self.exception
+        if self.environment:
+            data["environment"] = self.environment
         return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Entry:
         """Read back what `to_json` wrote."""
         figures = tuple((figure["file"], figure["sha256"]) for figure in data.get("figures", []))
-        return cls(data["sha256"], "\n".join(data["stdout"]), figures, data.get("exception"), data["seconds"])
+        elsewhere = data.get("environment")
+        if elsewhere is not None:
+            elsewhere = {key: elsewhere[key] for key in ENVIRONMENT}
+        return cls(data["sha256"], "\n".join(data["stdout"]), figures, data.get("exception"), data["seconds"], elsewhere)
 
 
 @dataclass
@@ -83,6 +90,10 @@ class Record:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise Problem(f"the record lacks what a record holds ({error!r})", Place(path, 1), fix) from None
         return cls(path, environment, entries)
+
+    def environment_of(self, entry: Entry) -> dict[str, Any]:
+        """Where one of its programs ran."""
+        return entry.environment or self.environment
 
     def text(self) -> str:
         """The file's text."""
@@ -138,6 +149,7 @@ def store(root: Path, device: str, module: str, environment: dict[str, Any], run
     """Merge finished runs into a module's record.
 
     What differs from the record in nothing but time and noise keeps its old text. Nothing is written when nothing changed.
+    The file says where its programs ran; where only a part of them ran, and elsewhere, those that changed say it themselves.
 
     Args:
         root: The project.
@@ -149,32 +161,24 @@ def store(root: Path, device: str, module: str, environment: dict[str, Any], run
 
     Returns:
         Whether the file was written.
-
-    Raises:
-        Problem: Entries that were not run again come from another environment, which one file cannot say.
     """
     path = record_path(root, device, module)
     with locked(root / "docs" / "records"):
         old = Record.load(path)
         fresh = {run.snippet: run for run in runs}
         kept = {name: entry for name, entry in old.entries.items() if name in known and name not in fresh}
-        if kept and old.environment != environment:
-            changed = [key for key in environment if environment[key] != old.environment.get(key)]
-            raise Problem(
-                f"the record of {module} was made elsewhere ({', '.join(changed)} differ), and only a part of it ran now",
-                Place(path, 1),
-                f"record the whole module: pytest snippets/{module}.py --device {device} --record",
-            )
-        new = Record(path, environment, dict(kept))
+        elsewhere = bool(kept) and old.environment != environment
+        new = Record(path, old.environment if elsewhere else environment, dict(kept))
         drawings: dict[str, str] = {}
         for name, run in fresh.items():
             entry = run.entry()
             previous = old.entries.get(name)
             if previous and _only_noise(old, previous, run, environment):
-                entry = previous
+                entry = previous if elsewhere else replace(previous, environment=None)
             else:
-                if previous and previous.sha256 == run.sha256 and old.environment == environment:
+                if previous and previous.sha256 == run.sha256 and old.environment_of(previous) == environment:
                     entry = replace(entry, seconds=previous.seconds)
+                entry = replace(entry, environment=environment if elsewhere else None)
                 drawings |= {file: svg for (file, _), svg in zip(entry.figures, run.figures, strict=True)}
             new.entries[name] = entry
         folder = path.parent / module
@@ -195,7 +199,7 @@ def _only_noise(old: Record, previous: Entry, run: Run, environment: dict[str, A
     if previous.sha256 != run.sha256:
         return False
     if run.measurement:
-        return old.environment == environment
+        return old.environment_of(previous) == environment
     try:
         return not mismatch(old, previous, run, environment)
     except Problem:  # A figure was lost: recording again is what brings it back.
@@ -213,7 +217,7 @@ def mismatch(record: Record, entry: Entry, run: Run, environment: dict[str, Any]
     recorded = [record.figure(file) for file, _ in entry.figures]
     if len(recorded) != len(run.figures):
         return "figures"
-    if record.environment.get("matplotlib") == environment.get("matplotlib"):
+    if record.environment_of(entry).get("matplotlib") == environment.get("matplotlib"):
         alike = all(map(same_figure, recorded, run.figures))
     else:
         alike = all(figure_text(a) == figure_text(b) for a, b in zip(recorded, run.figures, strict=True))
@@ -228,4 +232,4 @@ def same_result(record: Record, entry: Entry, other_record: Record, other: Entry
     """
     figures = tuple(other_record.figure(file) for file, _ in other.figures)
     run = Run("", other.sha256, other.stdout, figures, other.exception, other.seconds, measurement=False)
-    return not mismatch(record, entry, run, other_record.environment)
+    return not mismatch(record, entry, run, other_record.environment_of(other))

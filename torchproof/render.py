@@ -91,11 +91,11 @@ def where_it_ran(snippet: Snippet, cpu: Standing, gpu: Standing) -> list[str]:
     """Plain words on where the program ran, from its records alone."""
     told = []
     if cpu.state == "fresh":
-        environment = cpu.record.environment
+        environment = cpu.environment
         device = f"{machine(cpu)}, " if "measurement" in snippet.marks else ""
         told.append(f"CPU {device}torch {environment['torch']}, Python {environment['python']}")
     if gpu.state == "fresh":
-        environment = gpu.record.environment
+        environment = gpu.environment
         told.append(f"CUDA {environment['device']}, torch {environment['torch']}")
     elif gpu.state == "excused":
         told.append(f"{'CPU only' if 'cpu_only' in snippet.marks else 'Not yet run'}: {gpu.reason}")

@@ -64,7 +64,7 @@ def results(snippet: Snippet, standings: dict[str, Standing], alts: list[str]) -
 
 def machine(standing: Standing) -> str:
     """What a measurement depends on: the device, and how many threads a CPU used."""
-    environment = standing.record.environment
+    environment = standing.environment
     threads = environment["threads"]
     counted = f", {threads} thread{'s' * (threads > 1)}" if standing.record.device == "cpu" else ""
     return f"{environment['device']}{counted}"

@@ -46,7 +46,8 @@ def notices(project: Project, runner: Runner, program: Program, mutant: Mutant) 
     record = project.record("cpu", snippet.module)
     run = Run(snippet.name, "", outcome.stdout, tuple(outcome.figures), outcome.exception, outcome.seconds, measurement=False)
     try:
-        return bool(mismatch(record, record.entries[snippet.name], run, record.environment))
+        entry = record.entries[snippet.name]
+        return bool(mismatch(record, entry, run, record.environment_of(entry)))
     except Problem as problem:
         sys.exit(str(problem))
 
