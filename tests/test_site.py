@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import subprocess
 import sys
@@ -52,6 +53,24 @@ def test_nothing_is_loaded_from_another_host(site: Path) -> None:
         loaded = re.findall(r'<(?:script|img|iframe|source)[^>]+src="([^"]+)"', text)
         loaded += re.findall(r'<link[^>]+rel="(?:stylesheet|preconnect|preload|icon)"[^>]*href="([^"]+)"', text)
         assert not [address for address in loaded if re.match(r"(https?:)?//", address)], page
+
+
+def test_a_chapter_is_light(site: Path) -> None:
+    def wire(files: set[Path]) -> int:
+        return sum(len(gzip.compress(file.read_bytes())) for file in files)
+
+    for page in site.glob("learn/*/index.html"):
+        text = page.read_text()
+        loaded = re.findall(r'<(?:script|img)[^>]+src="([^"]+)"', text) + re.findall(
+            r'<link[^>]+href="([^"]+\.(?:css|png))"', text
+        )
+        files = {(page.parent / address).resolve() for address in loaded if "from_disk" not in address}
+        if "data-explorer" in text:
+            files |= set((site / "assets/explorers").iterdir())
+        ours = {file for file in files if (REPOSITORY / "docs" / file.relative_to(site.resolve())).exists()}
+        assert len(ours) >= 5
+        assert wire(ours) <= 60_000, page
+        assert wire(files | {page}) <= 350_000, page
 
 
 def test_rendering_never_imports_torch(tmp_path: Path) -> None:
