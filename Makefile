@@ -26,8 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 serve: $(STAMP)
-	@$(BIN)/torchproof publish
-	$(BIN)/mkdocs serve
+	$(BIN)/torchproof serve
 
 site: $(STAMP)
 	@$(BIN)/torchproof publish

@@ -1,4 +1,4 @@
-"""The command line: `torchproof check`, `new`, `changes`, `program`, `notebook`, `publish` and `finish`."""
+"""The command line: `torchproof check`, `new`, `serve`, `changes`, `program`, `notebook`, `publish` and `finish`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     beginner = commands.add_parser("new", help="begin a chapter or a block with files that pass as they are")
     beginner.add_argument("what", choices=["chapter", "snippet"])
     beginner.add_argument("name", help="of a chapter, such as sorting, or of a snippet, such as sorting.sorted_rows")
-    options = parser.parse_args(arguments)
+    commands.add_parser("serve", help="serve the site while you write; what you save in snippets/ runs at once")
+    options, more = parser.parse_known_args(arguments)
+    if more and options.command != "serve":
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     root = options.root.resolve()
     if not (root / "snippets").is_dir():
         parser.error(f"{root} holds no snippets/: change into the project, or name it with --root")
@@ -56,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _notebook(project, options.names, options.again)
         if options.command == "new":
             return _new(root, options.what, options.name)
+        if options.command == "serve":
+            return _serve(root, more)
         if options.command == "changes":
             return _changes(root, options.revision)
         if options.command == "finish":
@@ -117,6 +122,15 @@ def _new(root: Path, what: str, name: str) -> int:
 
     print("\n".join(new_chapter(root, name) if what == "chapter" else new_snippet(root, name)))
     return 0
+
+
+def _serve(root: Path, arguments: list[str]) -> int:
+    from torchproof.publish import publish
+    from torchproof.watch import serve
+
+    gc.enable()  # This is no short run.
+    publish(Project(root))
+    return serve(root, arguments)
 
 
 def _finish(project: Project, site: Path) -> int:

@@ -14,12 +14,12 @@ import pytest
 
 from torchproof.catalog import PACKAGE, Snippet
 from torchproof.compare import difference
+from torchproof.judge import as_run, same_twice
 from torchproof.marks import MARKS
 from torchproof.problems import Problem
 from torchproof.program import Program
 from torchproof.record import DEVICES, Run, mismatch
 from torchproof.recorder import PROPERTY, Recorder
-from torchproof.run import Outcome
 from torchproof.session import SESSION, Session
 
 
@@ -79,14 +79,11 @@ class SnippetItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the program, then compare it with its record, or hand it over to be recorded."""
-        first = self._outcome(seed=1)
-        run = self._as_run(first)
+        run = self._run(seed=1)
         if not self._session.recording:
             self._compare(run)
             return
-        second = self._as_run(self._outcome(seed=2))
-        if not run.measurement:
-            self._same_twice(run, second)
+        same_twice(self.program, run, self._run(seed=2))
         # Sent along with the report: under xdist the process that started the run is the one that writes.
         told = {**asdict(run), "device": self.device, "module": self.snippet.module}
         self.user_properties.append((PROPERTY, {"run": told, "environment": self._session.environment(self.device)}))
@@ -110,31 +107,8 @@ class SnippetItem(pytest.Item):
         device = "" if self.device == "cpu" else f" --device {self.device}"
         return f"pytest {self.snippet.node_id}{device} --record"
 
-    def _outcome(self, seed: int) -> Outcome:
-        outcome = self._session.runner(self.device, seed).run(self.program)
-        if outcome.failure:
-            told = "\n".join(filter(None, [outcome.stdout[-4000:].rstrip(), outcome.stderr[-4000:].rstrip()]))
-            raise Unlike(f"{self.snippet.place}: {self.snippet.full_name}: {outcome.failure}\n{told}")
-        return outcome
-
-    def _as_run(self, outcome: Outcome) -> Run:
-        return Run(
-            self.snippet.name,
-            self.program.sha256,
-            outcome.stdout,
-            tuple(outcome.figures),
-            outcome.exception,
-            outcome.seconds,
-            "measurement" in self.snippet.marks,
-        )
-
-    def _same_twice(self, first: Run, second: Run) -> None:
-        advice = "seed what is random, sort what has no order, or mark it @pytest.mark.measurement"
-        if (first.stdout, first.exception) != (second.stdout, second.exception):
-            told = difference(first.stdout, second.stdout).replace("recorded", "first run").replace("this run", "second run")
-            raise Unlike(f"{self.snippet.place}: {self.snippet.full_name} prints differently each time; {advice}\n{told}")
-        if first.figures != second.figures:
-            raise Unlike(f"{self.snippet.place}: {self.snippet.full_name} draws differently each time; {advice}")
+    def _run(self, seed: int) -> Run:
+        return as_run(self.program, self._session.runner(self.device, seed).run(self.program))
 
     def _compare(self, run: Run) -> None:
         record = self._session.record(self.device, self.snippet.module)

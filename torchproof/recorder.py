@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from torchproof.judge import recordable
 from torchproof.problems import Problem
 from torchproof.record import Run, record_path, store
 from torchproof.session import Session
@@ -42,8 +43,7 @@ class Recorder:
         if not self.session.recording or session.exitstatus == pytest.ExitCode.INTERRUPTED:
             return
         for (device, module), runs in sorted(self.runs.items()):
-            snippets = self.session.catalog.modules[module].snippets
-            known = {n for n, s in snippets.items() if device == "cpu" or "cpu_only" not in s.marks}
+            known = recordable(self.session.catalog.modules[module], device)
             try:
                 if store(self.session.root, device, module, self.environments[device], runs, known):
                     self.written.append(str(record_path(self.session.root, device, module).relative_to(self.session.root)))

@@ -134,7 +134,7 @@ def plain_material(project: Project, folder: Path) -> float:
     shutil.copytree(ROOT / "docs" / "assets", folder / "docs" / "assets")
     config = (ROOT / "mkdocs.yml").read_text()
     config = re.sub(r"  - torchproof:\n(?:      .*\n)+", "", config).replace("  - torchproof.math\n", "")
-    config = config.replace("watch:\n  - snippets\n", "")
+    config = config.replace("watch:\n  - torchproof/theme\n", "")
     (folder / "mkdocs.yml").write_text(config)
     return median(lambda: run(sys.executable, "-m", "mkdocs", "build", "-q", cwd=folder))
 

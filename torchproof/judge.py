@@ -1,0 +1,54 @@
+"""From what a program did to what may be recorded: it ended as it should, and does the same each time."""
+
+from __future__ import annotations
+
+from torchproof.catalog import Module
+from torchproof.compare import difference
+from torchproof.problems import Problem
+from torchproof.program import Program
+from torchproof.record import Run
+from torchproof.run import Outcome
+
+_ADVICE = "seed what is random, sort what has no order, or mark it @pytest.mark.measurement"
+
+
+def as_run(program: Program, outcome: Outcome) -> Run:
+    """A finished run on its way into a record.
+
+    Raises:
+        Problem: The program ended otherwise than it should.
+    """
+    snippet = program.snippet
+    if outcome.failure:
+        told = "\n".join(filter(None, [outcome.stdout[-4000:].rstrip(), outcome.stderr[-4000:].rstrip()]))
+        raise Problem(f"{snippet.full_name}: {outcome.failure}\n{told}", snippet.place)
+    return Run(
+        snippet.name,
+        program.sha256,
+        outcome.stdout,
+        tuple(outcome.figures),
+        outcome.exception,
+        outcome.seconds,
+        "measurement" in snippet.marks,
+    )
+
+
+def same_twice(program: Program, first: Run, second: Run) -> None:
+    """Whether two runs of a program may stand for all of them.
+
+    Raises:
+        Problem: The program is no measurement, and printed or drew differently.
+    """
+    snippet = program.snippet
+    if first.measurement:
+        return
+    if (first.stdout, first.exception) != (second.stdout, second.exception):
+        told = difference(first.stdout, second.stdout).replace("recorded", "first run").replace("this run", "second run")
+        raise Problem(f"{snippet.full_name} prints differently each time; {_ADVICE}\n{told}", snippet.place)
+    if first.figures != second.figures:
+        raise Problem(f"{snippet.full_name} draws differently each time; {_ADVICE}", snippet.place)
+
+
+def recordable(module: Module, device: str) -> set[str]:
+    """Names of the snippets of a module that can have a record on a device."""
+    return {name for name, snippet in module.snippets.items() if device == "cpu" or "cpu_only" not in snippet.marks}
