@@ -11,29 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from torchproof.imports import PACKAGE, Import, imports_of, sibling
 from torchproof.marks import Mark, is_mark, read_mark
 from torchproof.problems import Place, Problem
 from torchproof.scope import Definition, forbidden_in_demo
-
-PACKAGE = "snippets"
-
-
-@dataclass(frozen=True)
-class Import:
-    """One name bound by a top-level import.
-
-    `module` is what is imported from, or None for a plain `import target`.
-    """
-
-    bound: str
-    module: str | None
-    target: str
-    line: int
-
-    @property
-    def key(self) -> tuple[str | None, str, str]:
-        """What makes two imports the same one, wherever they stand."""
-        return (self.module, self.target, self.bound)
 
 
 @dataclass(frozen=True)
@@ -146,16 +127,6 @@ class Catalog:
         raise Problem(f"there is no snippet {full_name}", fix=hint)
 
 
-def sibling(module: str | None) -> str | None:
-    """`storage` for `snippets.storage` or `.storage`, None for modules that are not ours."""
-    if module is None:
-        return None
-    for prefix in (f"{PACKAGE}.", "."):
-        if module.startswith(prefix):
-            return module.removeprefix(prefix)
-    return "" if module == PACKAGE else None
-
-
 def read_module(path: Path) -> Module:
     """Parse one file.
 
@@ -214,34 +185,17 @@ def _bind(module: Module, name: str, statement: ast.stmt) -> None:
 
 def _read_import(module: Module, statement: ast.Import | ast.ImportFrom) -> None:
     place = module.place(statement)
-    origin = "." * statement.level + (statement.module or "") if isinstance(statement, ast.ImportFrom) else None
-    for alias in statement.names:
-        if origin == "__future__":
-            module.futures.append(alias.name)
+    for new in imports_of(statement, place):
+        if new.module == "__future__":
+            module.futures.append(new.target)
             continue
-        if alias.name == "*":
-            raise Problem("a star import hides which names a program needs", place, "import the names one by one")
-        ours = sibling(alias.name) if origin is None else sibling(origin)
-        if ours is not None and (not ours or origin is None or alias.asname):
-            raise Problem(
-                "another snippet module is imported as a whole or under another name",
-                place,
-                f"write `from {PACKAGE}.<module> import <name>`",
-            )
-        bound = alias.asname or (alias.name.partition(".")[0] if origin is None else alias.name)
-        if bound in module.statements:
-            raise Problem(f"{bound} is defined twice in this module", place, "rename one of them")
+        if new.bound in module.statements:
+            raise Problem(f"{new.bound} is defined twice in this module", place, "rename one of them")
         # `import torch` and `import torch.utils.data` both bind `torch`: one name, several imports.
-        others = module.imports.setdefault(bound, [])
-        new = Import(bound, origin, alias.name, place.line)
-        if any(not _same_binding(new, other) for other in others):
-            raise Problem(f"{bound} is imported twice, from different places", place, "rename one of them")
+        others = module.imports.setdefault(new.bound, [])
+        if not all(map(new.binds_the_same, others)):
+            raise Problem(f"{new.bound} is imported twice, from different places", place, "rename one of them")
         others.append(new)
-
-
-def _same_binding(one: Import, other: Import) -> bool:
-    dotted = one.module is None and other.module is None
-    return one.key == other.key or (dotted and all(i.target.partition(".")[0] == i.bound for i in (one, other)))
 
 
 def _read_snippet(module: Module, node: Definition) -> Snippet:

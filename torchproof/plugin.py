@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from torchproof.catalog import PACKAGE, Snippet
+from torchproof.catalog import Snippet
 from torchproof.compare import difference
+from torchproof.imports import PACKAGE
 from torchproof.judge import as_run, same_twice
 from torchproof.marks import MARKS
 from torchproof.problems import Problem

@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from torchproof.catalog import Catalog, Import, Module, Snippet, sibling
+from torchproof.catalog import Catalog, Module, Snippet
+from torchproof.imports import Import, sibling
 from torchproof.problems import Place, Problem
 from torchproof.scope import Names, names_of
 from torchproof.source import body_text, statement_text

@@ -6,8 +6,9 @@ import keyword
 import re
 from pathlib import Path
 
-from torchproof.catalog import PACKAGE, Catalog
+from torchproof.catalog import Catalog
 from torchproof.files import write_atomically
+from torchproof.imports import PACKAGE
 from torchproof.problems import Problem
 
 _DEMO = '''

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from torchproof.catalog import PACKAGE, Catalog
+from torchproof.catalog import Catalog
+from torchproof.imports import PACKAGE
 from torchproof.problems import Problem
 from torchproof.program import Program, Programs
 from torchproof.record import DEVICES, Record, record_path

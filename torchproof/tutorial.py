@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from torchproof.catalog import PACKAGE, sibling
+from torchproof.imports import PACKAGE, sibling
 from torchproof.pages import Directive, Page, scan
 from torchproof.problems import Place, Problem
 from torchproof.program import Gathering

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from torchproof.catalog import PACKAGE
+from torchproof.imports import PACKAGE
 from torchproof.judge import as_run, recordable, same_twice
 from torchproof.pages import Directive, pages, scan
 from torchproof.problems import Problem
