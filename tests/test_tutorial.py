@@ -82,6 +82,7 @@ TEXTS = {
     "an option": (".. code-block:: bash\n   :linenos:\n\n   ls", 10, "a code block without a blank line"),
     "a field": (":author: nobody", 10, "an option or a field list"),
     "a list that counts": ("#. One\n#. Two", 10, "a list that numbers itself"),
+    "an alt text": ("Text.\nalt: A line.", 11, "an alt text without a blank line before it"),
     "a substitution": ("The |name|.", 10, "a substitution"),
     "a link without an address": ("See `Autograd`_.", 10, "a link without its address"),
     "a missing page": ("See `it <../docs/learn/none.md>`_.", 10, "there is no docs/learn/none.md"),

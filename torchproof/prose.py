@@ -16,6 +16,7 @@ _LEAKS = {
     r"^\s*=+ +=[ =]*$": "a table",
     r"^\s*:[\w -]+:(?:\s|$)": "an option or a field list",
     r"^\s*#\. ": "a list that numbers itself",
+    r"^\s*alt: ": "an alt text without a blank line before it",
     r"\|[\w-]+\|_?(?=\W|$)": "a substitution",
     r"^\s*\.\. code-block::.*$(?!\n[ \t]*\n)": "a code block without a blank line after its first line, or with options",
 }
