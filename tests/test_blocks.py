@@ -72,7 +72,7 @@ PAGE = """
 ::: snippets.topic.agrees
 
 ::: snippets.topic.differs
-    note: torch.zeros(1) => is made on the default device
+    note: torch.zeros(1) => made on the default device
 
 ::: snippets.topic.draws
     alt: A rising line over a filled area
@@ -295,7 +295,7 @@ def test_selecting_the_code_by_hand_copies_no_number_of_a_note(page: Any) -> Non
     code = page.locator("[id='topic.differs'] pre > code").last
     code.evaluate("e => getSelection().selectAllChildren(e)")
     assert page.evaluate("getSelection().toString()").split("\n")[0] == 'print("device", torch.zeros(1).device)'
-    assert page.locator("[id='topic.differs'] .tp-notes").inner_text().strip() == "torch.zeros(1) is made on the default device"
+    assert page.locator("[id='topic.differs'] .tp-notes").inner_text().strip() == "torch.zeros(1): made on the default device"
 
 
 @pytest.mark.parametrize("clipboard", ["granted", "refused"])

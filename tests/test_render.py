@@ -180,8 +180,8 @@ def test_notes_are_numbered_by_line_and_name_their_code(page: str) -> None:
     text = block(page, "demo")
     notes = re.findall(r"<li>(.*?)</li>", text)
     assert notes == [
-        "<code>&lt;b&gt;bold</code> read as <code>text</code>, not as &lt;b&gt;",
-        "<code>Shape.sides</code> defined above",
+        "<code>&lt;b&gt;bold</code>: read as <code>text</code>, not as &lt;b&gt;",
+        "<code>Shape.sides</code>: defined above",
     ]
     lines = re.findall(r'<code class="language-python">(.*?)</code>', text, re.DOTALL)[-1].split("\n")
     assert [re.findall(r'data-note="(\d)"', line) for line in lines[:3]] == [["1"], ["2"], []]

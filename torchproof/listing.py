@@ -39,7 +39,7 @@ def listing(program: Program, highlights: list[str], notes: list[str]) -> str:
         # Drawn by the style sheet: a reader who selects the code does not copy the number.
         shown[note.line - 1] += f'<i class="tp-mark" data-note="{number}"></i>'
         words = _INLINE_CODE.sub(r"<code>\1</code>", escape(note.words, quote=False))
-        items += f"<li><code>{escape(note.code, quote=False)}</code> {words}</li>"
+        items += f"<li><code>{escape(note.code, quote=False)}</code>: {words}</li>"
     below = f'<ol class="tp-notes" aria-label="Notes on the code">{items}</ol>' if items else ""
     return _beginning(program) + _frame("\n".join(shown)) + below
 
