@@ -22,7 +22,7 @@ _LINK = re.compile(r"(?<=\]\()(?P<path>[\w./-]+)\.(?:md|ipynb)(?=[#)])")
 # What attr_list and md_in_html read, and a reader of Markdown does not.
 _ATTRIBUTES = re.compile(r"[ ]*\{:?[ ]*[.#][^{}\n]*\}(?=\s|$)", re.MULTILINE)
 _WRAPPER = re.compile(r"^</?(?:div|section)\b[^>]*>\n?", re.MULTILINE)
-_FOLDED = re.compile(r'^(?:\?\?\?\+?|!!!) \w+ "(?P<title>[^"]+)"$')
+_FOLDED = re.compile(r'^(?P<indent> *)(?:\?\?\?\+?|!!!) \w+ "(?P<title>[^"]+)"$')
 
 
 def twin_path(page: PurePosixPath) -> str:
@@ -67,16 +67,16 @@ def twin(project: Project, page: Page) -> str:
 def _unfolded(text: str) -> str:
     """What a page folds or boxes (`??? note "Title"`), as its title and plain text."""
     result: list[str] = []
-    inside = False
+    inside = None
     for line in text.split("\n"):
         if opened := _FOLDED.match(line):
-            inside = True
-            result += [f"**{opened['title']}**", ""]
-        elif inside and line and not line.startswith("    "):
-            inside = False
+            inside = opened["indent"]
+            result += [f"{inside}**{opened['title']}**"]
+        elif inside is not None and line and not line.startswith(inside + "    "):
+            inside = None
             result.append(line)
         else:
-            result.append(line[4:] if inside else line)
+            result.append(line[4:] if inside is not None else line)
     return "\n".join(result)
 
 
