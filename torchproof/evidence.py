@@ -173,7 +173,7 @@ def evidence_html(project: Project, site_root: str, folders: bool = True) -> str
     return (
         f'<div class="tp-evidence" data-search-exclude><ul>{counts}</ul><h2 id="gaps">What did not run</h2>'
         f"<table><thead><tr>{gap_head}</tr></thead><tbody>{gaps}</tbody></table>"
-        '<h2 id="runs">What ran</h2><form class="tp-filter"><label>Words <input type="search" name="words"></label>'
+        '<h2 id="runs">What ran</h2><form class="tp-filter" hidden><label>Words <input type="search" name="words"></label>'
         f'{choices}<output aria-live="polite"></output></form>'
         '<div class="tp-scroll" tabindex="0" role="region" aria-labelledby="runs">'
         f'<table class="tp-runs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'

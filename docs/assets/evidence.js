@@ -27,6 +27,7 @@
   }
 
   const fields = document.querySelector(".tp-filter");
+  fields.hidden = false;
   const count = fields.querySelector("output");
   const choices = new Map();
   for (const choice of fields.querySelectorAll("select")) {
