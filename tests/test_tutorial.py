@@ -82,6 +82,7 @@ TEXTS = {
     "an option": (".. code-block:: bash\n   :linenos:\n\n   ls", 10, "a code block without a blank line"),
     "a field": (":author: nobody", 10, "an option or a field list"),
     "a list that counts": ("#. One\n#. Two", 10, "a list that numbers itself"),
+    "code in a heading": ("Text.\n\nThe ``view``\n------------", 12, "code in a heading"),
     "an alt text": ("Text.\nalt: A line.", 11, "an alt text without a blank line before it"),
     "a substitution": ("The |name|.", 10, "a substitution"),
     "a link without an address": ("See `Autograd`_.", 10, "a link without its address"),

@@ -84,20 +84,25 @@ def _check(project: Project, required: tuple[str, ...]) -> int:
 
 
 def _notebook(project: Project, names: list[str], again: bool) -> int:
-    from torchproof.notebook import make
-    from torchproof.tutorial import chosen
+    from concurrent.futures import ThreadPoolExecutor
 
-    failed = 0
-    for tutorial in chosen(project, names):
+    from torchproof.notebook import make
+    from torchproof.tutorial import Tutorial, chosen
+
+    def attempt(tutorial: Tutorial) -> bool:
         try:
             made = make(project, tutorial, again)
         except Problem as problem:
-            failed += 1
             print(problem, file=sys.stderr)
-            continue
+            return False
         ran = f"ran in {made.seconds:.0f} s" if made.executed else "the code has not changed"
         print(f"{tutorial.name}: {ran}, {'written' if made.changed else 'unchanged'}", flush=True)
-    return 1 if failed else 0
+        return True
+
+    stories = chosen(project, names)
+    # A cell's code has one thread, so two notebooks keep two cores busy.
+    with ThreadPoolExecutor(2) as pool:
+        return 0 if all(list(pool.map(attempt, stories))) else 1
 
 
 def _publish(project: Project) -> int:

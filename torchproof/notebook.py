@@ -199,6 +199,8 @@ def _execute(project: Project, tutorial: Tutorial, notebook: Any, wanted: list[C
             resources=resources,
             store_widget_state=False,
             record_timing=False,
+            # A cell's prints are one output, however slowly they came.
+            coalesce_streams=True,
             on_cell_execute=started,
         )
         client.owns_km = True  # So that it ends the kernel.
@@ -216,23 +218,10 @@ def _execute(project: Project, tutorial: Tutorial, notebook: Any, wanted: list[C
             raise Problem("the process that ran the cell has died", tutorial.place(lines.get(running, 1))) from None
         seconds = time.perf_counter() - start
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        cell.outputs = _joined(cell.outputs)
         for output in cell.outputs:
             if output.output_type == "stream" and output.name == "stderr":
                 raise Problem(f"the cell writes to standard error:\n{output.text.rstrip()}", tutorial.place(lines[cell.id]))
     return {"environment": environment, "seconds": round(seconds, 1)}
-
-
-def _joined(outputs: list[Any]) -> list[Any]:
-    """Outputs in which what was printed in several goes stands together."""
-    result: list[Any] = []
-    for output in outputs:
-        last = result[-1] if result else None
-        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
-            last.text += output.text
-        else:
-            result.append(output)
-    return result
 
 
 def _keep_old(code: list[Any], ran: list[Any], told: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,8 @@ _LEAKS = {
     r"^\s*\.\. code-block::.*$(?!\n[ \t]*\n)": "a code block without a blank line after its first line, or with options",
 }
 _LEAK = {re.compile(pattern, re.MULTILINE): what for pattern, what in _LEAKS.items()}
+# mkdocs-jupyter takes code out of the text that it makes the table of contents from.
+_CODE_HEADING = re.compile(r"^[^\n]*`[^\n]*\n([=~^-])\1{2,} *$", re.MULTILINE)
 _LITERAL = re.compile(r"``[^`]+``")
 _LINK = re.compile(r"`[^`<]*<(?P<target>[^`>]+)>`_")
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -40,6 +42,7 @@ def leaks(text: str) -> Iterator[Leak]:
     """Everything in a reStructuredText that a notebook cannot show."""
     blanked = _LITERAL.sub(lambda literal: re.sub(r"[^\n]", "x", literal[0]), text)
     found = [Leak(_line(blanked, match), what) for pattern, what in _LEAK.items() for match in pattern.finditer(blanked)]
+    found += [Leak(_line(text, match), "code in a heading") for match in _CODE_HEADING.finditer(text)]
     found += [Leak(_line(blanked, match), "a link without its address") for match in _REFERENCE.finditer(blanked)]
     yield from sorted(found, key=lambda leak: leak.line)
 
