@@ -109,7 +109,7 @@ class Descent extends Explorer {
     const lines = [];
     for (let power = VIEW.lowest + 1; power < VIEW.highest; power += 2) {
       const y = this.height(10 ** power);
-      lines.push(s("path", { class: "ring", d: `M0 ${y}H${WIDE}` }), s("text", { x: 4, y: y - 4 }, short(10 ** power)));
+      lines.push(s("path", { class: "ring", d: `M0 ${y}H${WIDE}` }), s("text", { x: 4, y: y - 4 }, `${10 ** power}`));
     }
     const label = `Loss above the least in ${STEPS} steps, on a logarithmic scale`;
     return plot(`loss above the least, ${STEPS} steps →`, label, ...lines, this.curve);
@@ -140,12 +140,12 @@ class Descent extends Explorer {
     label b { color: var(--md-default-fg-color); font-size: 0.8rem; }
     input { accent-color: var(--focus); padding: 0; width: 100%; }
     .mark { font-size: 0.6rem; height: 1.2rem; margin: 0 0.4rem; position: relative; }
-    .mark::before { border-left: 2px solid var(--c3); content: ""; height: 1.8rem; left: calc(100% * var(--place)); position: absolute; top: -0.7rem; }
+    .mark::before { border-left: 2px solid var(--c3); content: ""; height: 2.1rem; left: calc(100% * var(--place)); position: absolute; top: -1.1rem; }
     .mark span { position: absolute; right: calc(100% * (1 - var(--place)) + 0.3rem); }
     .plots { display: grid; gap: 0.6rem; grid-template-columns: 1fr 1fr; }
     .plots div { color: var(--tp-muted); font-size: 0.6rem; }
-    svg { border: 1px solid var(--line); display: block; width: 100%; }
-    path { fill: none; stroke: var(--c0); stroke-linejoin: round; vector-effect: non-scaling-stroke; }
+    svg { border: 1px solid var(--line); display: block; height: 11.6rem; width: 100%; }
+    path { fill: none; stroke: var(--c0); stroke-linejoin: round; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
     .dots { stroke-linecap: round; stroke-width: 4; }
     .explodes { stroke: var(--c3); }
     .ring { opacity: 0.6; stroke: var(--tp-muted); stroke-width: 0.6; }
