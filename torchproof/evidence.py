@@ -145,40 +145,46 @@ def evidence_html(project: Project, site_root: str, folders: bool = True) -> str
         Problem: A record is damaged, or a snippet has no program.
     """
     found = Evidence.of(project, folders)
-
-    def link(snippet: Snippet, address: str) -> str:
-        return f'<a href="{site_root}{escape(address)}"><code>{snippet.module}.{snippet.name}</code></a>'
-
-    head = "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
-    rows = "\n".join(
-        f"<tr><td>{link(row.snippet, row.address)}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in row.cells())}</tr>"
-        for row in found.rows
-    )
-
-    def which(blocks: list[tuple[Snippet, str]]) -> str:
-        links = " ".join(link(*block) for block in blocks)
-        return links if len(blocks) == 1 else f'<details class="tp-which"><summary>Show</summary>{links}</details>'
-
-    gaps = "\n".join(
-        f"<tr><td>{device}</td><td>{_code(reason)}</td><td>{len(blocks)}</td><td>{which(blocks)}</td></tr>"
-        for (device, reason), blocks in sorted(found.gaps.items(), key=lambda gap: -len(gap[1]))
-    )
     counts = "".join(f"<li>{sentence}</li>" for sentence in found.counts())
-    gap_head = "".join(f'<th scope="col">{name}</th>' for name in ("Device", "Reason", "Count", "Which"))
     choices = "".join(
-        f'<label>{name} <select name="{name}"><option value="">any</option></select></label>'
-        for name in _HEAD
-        if name in _CHOICES
+        f'<label>{name} <select name="{name}"><option value="">any</option></select></label>' for name in _CHOICES
     )
     return (
-        f'<div class="tp-evidence" data-search-exclude><ul>{counts}</ul><h2 id="gaps">What did not run</h2>'
-        f"<table><thead><tr>{gap_head}</tr></thead><tbody>{gaps}</tbody></table>"
+        f'<div class="tp-evidence" data-search-exclude><ul>{counts}</ul>'
+        f'<h2 id="gaps">What did not run</h2>{_gaps(found, site_root)}'
         '<h2 id="runs">What ran</h2><form class="tp-filter" hidden><label>Words <input type="search" name="words"></label>'
         f'{choices}<output aria-live="polite"></output></form>'
-        '<div class="tp-scroll" tabindex="0" role="region" aria-labelledby="runs">'
-        f'<table class="tp-runs"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="tp-scroll" tabindex="0" role="region" aria-labelledby="runs">{_runs(found, site_root)}</div>'
         f'</div><script src="{site_root}assets/evidence.js"></script>'
     )
+
+
+def _gaps(found: Evidence, site_root: str) -> str:
+    rows = []
+    for (device, reason), blocks in sorted(found.gaps.items(), key=lambda gap: -len(gap[1])):
+        links = " ".join(_link(*block, site_root) for block in blocks)
+        if len(blocks) > 1:
+            links = f'<details class="tp-which"><summary>Show</summary>{links}</details>'
+        rows.append(f"<td>{device}</td><td>{_code(reason)}</td><td>{len(blocks)}</td><td>{links}</td>")
+    return _table("<table>", ("Device", "Reason", "Count", "Which"), rows)
+
+
+def _runs(found: Evidence, site_root: str) -> str:
+    rows = [
+        f"<td>{_link(row.snippet, row.address, site_root)}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in row.cells())}"
+        for row in found.rows
+    ]
+    return _table('<table class="tp-runs">', _HEAD, rows)
+
+
+def _table(start: str, head: tuple[str, ...], rows: list[str]) -> str:
+    heads = "".join(f'<th scope="col">{name}</th>' for name in head)
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    return f"{start}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _link(snippet: Snippet, address: str, site_root: str) -> str:
+    return f'<a href="{site_root}{escape(address)}"><code>{snippet.module}.{snippet.name}</code></a>'
 
 
 def evidence_markdown(project: Project, site_root: str) -> str:
