@@ -14,12 +14,13 @@ BASE = torch.arange(10, 10 + CELLS)
 
 
 @pytest.fixture(scope="module")
-def page(browser: Any, site_url: str) -> Iterator[Any]:
+def explorer(browser: Any, site_url: str) -> Iterator[Any]:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(site_url + "learn/storage/")
-    page.locator("fig-strides").scroll_into_view_if_needed()
-    page.locator("fig-strides output").first.wait_for()
-    yield page
+    explorer = page.locator("fig-strides")
+    explorer.scroll_into_view_if_needed()
+    explorer.locator("output").first.wait_for()
+    yield explorer
     page.close()
 
 
@@ -51,10 +52,10 @@ def random_headers(count: int) -> list[dict[str, Any]]:
     return headers
 
 
-def test_cells_contiguity_and_errors_are_those_of_torch(page: Any) -> None:
+def test_cells_contiguity_and_errors_are_those_of_torch(explorer: Any) -> None:
     headers = random_headers(400)
-    seen = page.locator("fig-strides").evaluate(
-        "(explorer, headers) => headers.map((header) => { explorer.show({ ...header, code: '' }); return explorer.reading; })",
+    seen = explorer.evaluate(
+        "(e, headers) => headers.map((header) => { e.show({ ...header, code: '' }); return e.reading; })",
         headers,
     )
     valid = 0
@@ -75,7 +76,7 @@ def test_cells_contiguity_and_errors_are_those_of_torch(page: Any) -> None:
     assert 100 < valid < 350
 
 
-def test_operations_give_the_headers_of_torch(page: Any) -> None:
+def test_operations_give_the_headers_of_torch(explorer: Any) -> None:
     chance = random.Random(1)
     chains, expected = [], []
     for _ in range(200):
@@ -104,11 +105,11 @@ def test_operations_give_the_headers_of_torch(page: Any) -> None:
                     steps.append(["unfold", dim, window, step])
         chains.append(steps)
         expected.append(header_of(view))
-    seen = page.locator("fig-strides").evaluate(
-        """(explorer, chains) => chains.map((steps) => {
-            explorer.show({ shape: [3, 4], stride: [4, 1], offset: 0, code: "grid" });
-            for (const step of steps) explorer.apply(...step);
-            return explorer.header;
+    seen = explorer.evaluate(
+        """(e, chains) => chains.map((steps) => {
+            e.show({ shape: [3, 4], stride: [4, 1], offset: 0, code: "grid" });
+            for (const step of steps) e.apply(...step);
+            return e.header;
         })""",
         chains,
     )
@@ -120,7 +121,7 @@ def test_operations_give_the_headers_of_torch(page: Any) -> None:
         assert header_of(eval(code, {"grid": grid})) == header, code
 
 
-def test_view_works_where_it_works_in_torch(page: Any) -> None:
+def test_view_works_where_it_works_in_torch(explorer: Any) -> None:
     chance = random.Random(2)
     cases, expected = [], []
     for _ in range(400):
@@ -140,10 +141,50 @@ def test_view_works_where_it_works_in_torch(page: Any) -> None:
         except RuntimeError:
             expected.append(None)
         cases.append((header, target))
-    seen = page.locator("fig-strides").evaluate(
-        "(explorer, cases) => cases.map(([header, target]) => { explorer.show({ ...header, code: '' }); return explorer.viewAs(target); })",
+    seen = explorer.evaluate(
+        "(e, cases) => cases.map(([header, target]) => { e.show({ ...header, code: '' }); return e.viewAs(target); })",
         cases,
     )
     for case, strides, shown in zip(cases, expected, seen, strict=True):
         assert shown == strides, case
     assert 50 < expected.count(None) < 350
+
+
+def test_a_reader_types_a_header_and_walks_through_the_elements(explorer: Any) -> None:
+    explorer.get_by_role("button", name="reset").click()
+    address, facts = explorer.locator("output").all()
+    assert facts.inner_text().startswith("Contiguous. view(12,) works, with stride (1,)")
+    explorer.get_by_role("button", name="16, element [1, 2], cell 6").focus()
+    keyboard = explorer.page.keyboard
+    for key, expected in [
+        ("ArrowLeft", "view[1, 1]: offset 0 + 1 · 4 + 1 · 1 = cell 5, which holds 15."),
+        ("ArrowDown", "view[2, 1]: offset 0 + 2 · 4 + 1 · 1 = cell 9, which holds 19."),
+        ("Home", "view[0, 0]: offset 0 + 0 · 4 + 0 · 1 = cell 0, which holds 10."),
+        ("End", "view[2, 3]: offset 0 + 2 · 4 + 3 · 1 = cell 11, which holds 21."),
+    ]:
+        keyboard.press(key)
+        assert address.inner_text() == expected
+    # The group is one stop of the Tab key: the next one is the field below it.
+    keyboard.press("Tab")
+    assert explorer.get_by_label("view as").evaluate("e => e.matches(':focus-visible')")
+
+    explorer.get_by_label("shape").fill("4, 4")
+    assert facts.inner_text() == "Cell 15 is missing: element [3, 3] would read it, and the last cell is 11."
+    assert explorer.get_by_role("button", name="?, element [3, 3], missing cell 15").inner_text() == "?"
+    explorer.get_by_label("stride").fill("0, 1")
+    assert "torch.as_strided(grid, (4, 4), (0, 1), 0)" in explorer.locator("code").inner_text()
+    assert "Cells read: 0, 1, 2, 3." in explorer.get_by_role("img").get_attribute("aria-label")
+    explorer.get_by_label("view as").fill("16")
+    assert "view(16,) raises an error" in facts.inner_text()
+    explorer.get_by_label("offset").fill("nine")
+    assert "whole numbers" in facts.inner_text()
+
+
+def test_buttons_say_when_there_is_too_little_to_work_on(explorer: Any) -> None:
+    explorer.evaluate("e => e.show({ shape: [], stride: [], offset: 5, code: 'grid[1, 1]' })")
+    for name in ("transpose", "slice 1:", "slice ::2", "unfold"):
+        explorer.get_by_role("button", name=name).click()
+        assert "too little" in explorer.locator("output").first.inner_text()
+        assert explorer.evaluate("e => e.header.code") == "grid[1, 1]"
+    explorer.get_by_role("button", name="expand").click()
+    assert explorer.evaluate("e => e.header.code") == "grid[1, 1].expand(2)"
