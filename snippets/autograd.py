@@ -1,6 +1,8 @@
 """Autograd: how gradients are recorded, computed, added up, and kept out."""
 
+import json
 import warnings
+from functools import partial
 
 import matplotlib.pyplot as plt
 import torch
@@ -223,6 +225,76 @@ def graph_drawn() -> None:
 
     fig, ax = plt.subplots(figsize=(6.4, 2.2), layout="constrained")
     draw_graph(loss, {"slope": slope, "intercept": intercept}, ax)
+    plt.show()
+
+
+def record_backward(loss, tensors):
+    """Run `backward`; each node notes, as it runs, what arrives and what it sends along each edge."""
+    nodes = list(dict.fromkeys(node for edge in graph_edges(loss) for node in edge))
+    steps = []
+
+    def note(node, sent, arrived):
+        leaf = getattr(node, "variable", None)
+        owners = (k for k, v in tensors.items() if v is leaf or v.grad_fn is node)
+        edges = zip(node.next_functions, sent, strict=True)
+        step = {"node": nodes.index(node), "name": type(node).__name__}
+        step["of"] = next(owners, "")
+        step["arrives"] = arrived[0].tolist()
+        step["sends"] = [[nodes.index(n), g.tolist()] for (n, _), g in edges if n]
+        steps.append(step)
+
+    for node in nodes:
+        node.register_hook(partial(note, node))
+    loss.backward()
+    return steps
+
+
+def draw_flow(steps, ax):
+    """Draw recorded steps from top to bottom, an arc for each edge, beside the gradients that arrived."""
+    rows = {step["node"]: row for row, step in enumerate(steps)}
+    for row, step in enumerate(steps):
+        color = "C0" if step["sends"] else "C1"
+        ax.plot(0, row, "o", color=color)
+        for x, text in ((0.4, step["name"]), (2.6, step["of"]), (4.2, step["arrives"])):
+            ax.text(x, row, text, va="center", fontsize=9)
+        ends = [rows[target] for target, _ in step["sends"]]
+        for number, end in enumerate(ends):
+            # An arc that passes other rows, or is the second between two, bulges more.
+            bulge = 0.3 * (end > row + 1) + 0.6 * ends[:number].count(end)
+            arc = {"arrowstyle": "->", "color": "0.5", "shrinkA": 5, "shrinkB": 5}
+            arc["connectionstyle"] = f"arc3,rad={bulge}"
+            ax.annotate("", (0, end), (0, row), arrowprops=arc)
+    ax.set(xlim=(-0.6, 5.4), ylim=(len(steps) - 0.5, -0.5))
+    ax.set_axis_off()
+
+
+def backward_recorded() -> None:
+    """The gradients that flow along each edge of a graph, noted by hooks while `backward` ran."""
+    features = torch.tensor([1.0, 2.0])
+    targets = torch.tensor([4.0, 4.0])
+    slope = torch.tensor(1.5, requires_grad=True)
+    intercept = torch.tensor(0.5, requires_grad=True)
+
+    product = slope * features
+    prediction = product + intercept
+    residual = prediction - targets
+    squares = residual * residual
+    loss = squares.mean()
+
+    tensors = {"features": features, "targets": targets, "slope": slope}
+    tensors |= {"intercept": intercept, "product": product, "prediction": prediction}
+    tensors |= {"residual": residual, "squares": squares, "loss": loss}
+    print(json.dumps({name: tensor.tolist() for name, tensor in tensors.items()}))
+    steps = record_backward(loss, tensors)
+    for step in steps:
+        print(json.dumps(step))
+
+    arrived = {step["of"]: step["arrives"] for step in steps}
+    assert arrived["slope"] == slope.grad.item()
+    assert arrived["intercept"] == intercept.grad.item()
+
+    fig, ax = plt.subplots(figsize=(6.4, 2.8), layout="constrained")
+    draw_flow(steps, ax)
     plt.show()
 
 

@@ -104,9 +104,10 @@ export function speaker() {
 
 /**
  * Make the `[data-cell]` elements inside `group` one stop of the Tab key, with arrow keys, Home and End moving inside.
- * `columns()` is how many cells up and down arrows skip; `chosen(index)` is told which cell has the focus or the pointer.
+ * `columns()` is how many cells up and down arrows skip; `chosen(index)` is told which cell has the focus or, unless
+ * `hover` is false, the pointer.
  */
-export function rove(group, columns, chosen) {
+export function rove(group, columns, chosen, hover = true) {
   const cells = () => [...group.querySelectorAll("[data-cell]")];
   const choose = (event) => {
     const all = cells();
@@ -116,7 +117,7 @@ export function rove(group, columns, chosen) {
     chosen(at);
   };
   group.addEventListener("focusin", choose);
-  group.addEventListener("pointerover", choose);
+  if (hover) group.addEventListener("pointerover", choose);
   // Safari gives no focus to a button that is clicked.
   group.addEventListener("click", (event) => event.target.closest("[data-cell]")?.focus());
   group.addEventListener("keydown", (event) => {
