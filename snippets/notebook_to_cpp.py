@@ -18,7 +18,6 @@ from torch import nn
 
 from snippets.data import mnist_tensors
 from snippets.torchscript import best_times, build, silence
-from snippets.training_loop import train_on_digits
 
 
 class FirstReader(nn.Module):
@@ -93,7 +92,9 @@ def capture_old_way(reader, images, labels):
         traced = torch.jit.trace(reader, images)
         scripted = torch.jit.script(reader)
     # Some come more than once.
-    for category, message in dict.fromkeys((w.category, str(w.message)) for w in caught):
+    for category, message in dict.fromkeys(
+        (w.category, str(w.message)) for w in caught
+    ):
         print(f"{category.__name__}: {message.split('. ')[0]}")
     assert torch.jit.TracerWarning in [warning.category for warning in caught]
 
@@ -270,7 +271,13 @@ def run_cpp(program, model_file, images):
         print(f"There is no program to run {model_file} with.")
         return None
     images.numpy().tofile("pixels.bin")
-    command = [f"./{program.path}", model_file, "pixels.bin", str(len(images)), "logits.bin"]
+    command = [
+        f"./{program.path}",
+        model_file,
+        "pixels.bin",
+        str(len(images)),
+        "logits.bin",
+    ]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     logits = torch.from_file("logits.bin", size=10 * len(images)).reshape(-1, 10)
     milliseconds = float(answer.stdout)
@@ -317,17 +324,17 @@ def measure_calls(reader, images, ways, cpp):
 def plot_ways(calls, ways, cpp):
     """The final picture: seconds to make each, milliseconds of a call."""
     made = {name: way for name, way in (ways | cpp).items() if way is not None}
+    # The model in Python was there from the beginning.
     seconds = [made[name].seconds if name in made else 0 for name in calls]
-    kinds = ["Python" if name == "Python" else "cpp" if name in cpp else "way" for name in calls]
-    colors = [{"Python": "C7", "way": "C0", "cpp": "C1"}[kind] for kind in kinds]
+    colors = ["C1" if name in cpp else "C0" if name in ways else "C7" for name in calls]
 
     _, (left, right) = plt.subplots(
         1, 2, figsize=(6.4, 3.2), sharey=True, layout="constrained"
     )
-    names = [name.replace("_", " ") for name in calls]
+    names = list(calls)
     left.barh(names, seconds, color=colors)
-    left.set(xlabel="seconds to make it", xscale="symlog")
+    left.set_xlabel("seconds to make it")
     right.barh(names, list(calls.values()), color=colors)
-    right.set_xlabel("milliseconds of a call, 297 images")
+    right.set_xlabel("milliseconds of a call")
     left.invert_yaxis()
     plt.show()

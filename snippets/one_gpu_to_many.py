@@ -178,7 +178,9 @@ def start_by_hand(script, world_size):
         print("started with", f"RANK={rank}", f"WORLD_SIZE={world_size}")
         environment = {name: str(value) for name, value in who.items()}
         processes.append(
-            subprocess.Popen([sys.executable, script], env={**os.environ, **environment})
+            subprocess.Popen(
+                [sys.executable, script], env={**os.environ, **environment}
+            )
         )
     for process in processes:
         if process.wait():
@@ -229,9 +231,7 @@ def plot_shares(sample_count, epochs):
                 orders.append(drawn)
                 bars = [(index - 0.45, 0.9) for index in drawn]
                 label = f"rank {rank}" if epoch == 0 else None
-                ax.broken_barh(
-                    bars, (epoch - 0.4, 0.8), color=f"C{rank}", label=label
-                )
+                ax.broken_barh(bars, (epoch - 0.4, 0.8), color=f"C{rank}", label=label)
         different = len({tuple(order) for order in orders[::2]})
         name = "with set_epoch" if told else "without set_epoch"
         print(f"{name}: rank 0 had {different} different orders in {epochs} epochs")

@@ -41,7 +41,7 @@ one_step(batch, learning_rate=0.1)
 #
 # So cut the batch in four shares, compute a gradient from each, and take the mean.
 
-from snippets.one_gpu_to_many import gradient_of_rows, share_the_gradient
+from snippets.one_gpu_to_many import share_the_gradient
 
 share_the_gradient(batch, count=4)
 
@@ -65,7 +65,6 @@ share_the_gradient(batch, count=4)
 # Nothing in this needs a GPU to be understood. Here are the four actions by hand, one replica after the other, for a batch of ten rows
 # and four replicas.
 
-from snippets.data_parallel import forward_in_parts, replicate
 from snippets.one_gpu_to_many import step_in_replicas
 
 step_in_replicas(make_batch(10), replica_count=4)
@@ -79,7 +78,6 @@ step_in_replicas(make_batch(10), replica_count=4)
 #
 # What does the real class do on a machine without a GPU? We ask it, with a model that takes notes. (On a machine with GPUs the cell hides them.)
 
-from snippets.data_parallel import CountingModel
 from snippets.one_gpu_to_many import ask_data_parallel
 
 ask_data_parallel(batch)
@@ -138,7 +136,7 @@ exchange_script = write_script(
 # %%
 # And then we start it twice. Each copy gets its rank, the number of processes (the *world size*) and an address to meet at.
 
-from snippets.one_gpu_to_many import free_port, start_by_hand
+from snippets.one_gpu_to_many import start_by_hand
 
 ranks = start_by_hand(exchange_script, world_size=2)
 
@@ -173,6 +171,7 @@ compare_exchanges(ranks, alone)
 
 from snippets.one_gpu_to_many import plot_shares
 
+# alt: Two charts with a row for each epoch and a cell for each of 16 samples, colored by rank. Without set_epoch the four rows are alike; with it each row differs, and both colors always fill half of it.
 plot_shares(sample_count=16, epochs=4)
 
 # %%
@@ -251,6 +250,7 @@ compare_trained(trained, whole)
 
 from snippets.one_gpu_to_many import plot_many
 
+# alt: Left, loss over 40 steps on a logarithmic scale: dots of rank 0 and rank 1 scatter around a broad line for one process, and the line of their mean lies on it. Right, the distance between the weights of the two ranks: it grows to 0.024 when nothing is exchanged, and is zero with DDP.
 plot_many(trained, whole, ranks)
 
 # %%
