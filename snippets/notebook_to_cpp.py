@@ -67,7 +67,7 @@ class CppRun(NamedTuple):
     seconds: float
 
 
-def test_digits(root):
+def held_out_digits(root):
     """The digits that the classifier was not trained with."""
     return mnist_tensors(root, train=False)
 
@@ -150,17 +150,17 @@ def to_exported(reader, images):
     return exported, Way(exported.module(), seconds)
 
 
-def has_compiler():
+def has_compiler(name):
     """Whether there is a C++ compiler; if not, the cell says so."""
-    found = shutil.which("g++") is not None
+    found = shutil.which(name) is not None
     if not found:
-        print("There is no g++ on this machine: nothing is compiled.")
+        print(f"There is no {name} on this machine: nothing is compiled.")
     return found
 
 
 def to_compiled(reader, images):
     """`torch.compile`: machine code inside this process."""
-    if not has_compiler():
+    if not has_compiler("g++"):
         return None
     # A machine with a CUDA compiler but no GPU would be told so.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
@@ -175,7 +175,7 @@ def to_compiled(reader, images):
 
 def to_package(exported, path):
     """AOTInductor: an exported program as a package with a shared library."""
-    if not has_compiler():
+    if not has_compiler("g++"):
         return None
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     start = perf_counter()
@@ -256,7 +256,7 @@ int main(int argc, char* argv[]) {
 
 def build_cpp(source, path):
     """Compile the C++ program against the torch wheel."""
-    if not has_compiler():
+    if not has_compiler("g++"):
         return None
     start = perf_counter()
     build(source, path)

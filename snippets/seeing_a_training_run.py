@@ -107,25 +107,16 @@ def plot_curves(runs):
 
 def compare_runs(sound, too_high, forgotten):
     """What the curves of three runs say, in numbers."""
+    losses, lengths = {}, {}
     for folder in (sound, too_high, forgotten):
-        _, losses = read_scalars(folder, "loss/train")
-        _, lengths = read_scalars(folder, "gradient/norm")
+        losses[folder] = read_scalars(folder, "loss/train")[1]
+        lengths[folder] = read_scalars(folder, "gradient/norm")[1]
         print(Path(folder).name)
         for step in (0, 30, 60):
-            typical = median(losses[step : step + 10])
-            length = median(lengths[step : step + 10])
-            print(
-                f"  steps {step} to {step + 9}: loss {typical:.1f}, gradient {length:.1f}"
-            )
+            some = slice(step, step + 10)
+            loss, length = median(losses[folder][some]), median(lengths[folder][some])
+            print(f"  from step {step:2}: loss {loss:.1f}, gradient {length:.1f}")
 
-    losses = {
-        folder: read_scalars(folder, "loss/train")[1]
-        for folder in (sound, too_high, forgotten)
-    }
-    lengths = {
-        folder: read_scalars(folder, "gradient/norm")[1]
-        for folder in (sound, forgotten)
-    }
     # Ten digits: a blind guess has a loss of log(10).
     assert abs(median(losses[too_high][-20:]) - math.log(10)) < 0.2
     assert median(losses[sound][-20:]) < 0.5
@@ -220,14 +211,13 @@ def plot_steps(in_memory, on_disk):
     plt.show()
 
 
-def compare_loaders(in_memory, on_disk):
+def compare_loaders(in_memory, on_disk, losses):
     """The losses do not tell the two loaders apart, the profiler does."""
-    (memory_profile, memory_losses), (disk_profile, disk_losses) = in_memory, on_disk
-    same = torch.allclose(torch.tensor(memory_losses), torch.tensor(disk_losses))
+    same = torch.allclose(*map(torch.tensor, losses))
     print("same losses:", same)
     assert same
-    shares = {"in memory": memory_profile, "on disk": disk_profile}
-    for name, profiler in shares.items():
+    profiles = {"in memory": in_memory, "on disk": on_disk}
+    for name, profiler in profiles.items():
         starved = waiting_share(profiler) > 0.5
         print(f"digits {name + ':':10} waits for more than half of a step: {starved}")
         assert starved == (name == "on disk")
