@@ -94,13 +94,12 @@ def draw_curves(ax, name, runs):
     ax.set(xlabel="step", ylabel=name)
 
 
-def plot_curves(runs):
+def plot_curves(runs, scale):
     """Loss and length of the gradient of some runs, from their files."""
     _, axes = plt.subplots(1, 2, figsize=(6.4, 2.8), layout="constrained")
     for ax, name in zip(axes, ("loss/train", "gradient/norm"), strict=True):
         draw_curves(ax, name, runs)
-        # A gradient may become a thousand times as long.
-        ax.set_yscale("log")
+        ax.set_yscale(scale)
     axes[0].legend(fontsize=8)
     plt.show()
 
@@ -198,7 +197,7 @@ def draw_steps(ax, profiler, title):
             if e.name == part
         ]
         ax.broken_barh(bars, (0, 1), facecolors=f"C{number}", label=part)
-    ax.set(title=title, xlabel="milliseconds", yticks=[])
+    ax.set(title=title, xlabel="milliseconds that the steps took", yticks=[])
 
 
 def plot_steps(in_memory, on_disk):
@@ -342,7 +341,7 @@ def plot_instruments(sound, too_high, forgotten, in_memory, on_disk, validations
     profiles = {"digits in memory": in_memory, "digits on disk": on_disk}
     for (name, profiler), color in zip(profiles.items(), ("C0", "C2"), strict=True):
         waiting.bar(name, waiting_share(profiler), 0.6, color=color)
-    waiting.set(ylabel="share of a step spent waiting", ylim=(0, 1))
+    waiting.set(ylabel="share that waiting took", ylim=(0, 1))
 
     for (name, kibibytes), color in zip(validations.items(), ("C0", "C4"), strict=True):
         memory.plot(range(1, len(kibibytes) + 1), kibibytes, f"{color}.-", label=name)

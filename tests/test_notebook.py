@@ -272,6 +272,13 @@ def test_an_unknown_tutorial_names_the_known(original: Sandbox) -> None:
         ('<svg width="216pt"/>', '<svg width="216.01pt"/>', True),
         ('<svg width="216pt"/>', '<svg width="217pt"/>', False),
         ("<svg><text>loss</text></svg>", "<svg><text>error</text></svg>", False),
+        ('<svg><path d="M1"/><text>loss</text></svg>', '<svg><path d="M2"/><text>loss</text></svg>', False),
+        (
+            '<svg><path d="M1"/><text>s it took</text><text>9</text></svg>',
+            '<svg><path d="M2"/><text>s it took</text></svg>',
+            True,
+        ),
+        ("<svg><text>s it took</text></svg>", "<svg><text>ms it took</text></svg>", False),
     ],
 )
 def test_outputs_are_compared_with_a_tolerance(recorded: str, shown: str, same: bool) -> None:

@@ -48,7 +48,7 @@ from snippets.notebook_to_cpp import capture_old_way
 capture_old_way(first_reader, images, labels)
 
 # %%
-# First the warnings. TorchScript is deprecated, since torch 2.10, and says so at each call. Files in this format will be around for years, so it is worth knowing, but it is not where a new project should start.
+# First the warnings. TorchScript is deprecated, and each of its functions says so. Its files are still in use, so it is worth knowing, but a new project should not start with it.
 #
 # The ``TracerWarning`` is about something else, and is the important one. Look at the last line. The traced model reads light digits as well as Python does, and not a single digit on paper.
 # The example was light, so the ``if`` was not taken, and the trace knows nothing of an inversion. No error is raised: it answers, with confidence and wrong. Scripting kept the ``if``.
@@ -63,7 +63,8 @@ from snippets.notebook_to_cpp import show_refusal
 show_refusal(first_reader, images)
 
 # %%
-# It refuses. Which way to go depends on the numbers in the images, and an exported program is one list of operations, without a fork. That is a better answer than that of the trace: an error now instead of wrong answers later.
+# It refuses. Which way to go depends on the numbers in the images, and an exported program is a list of operations. (A fork in it has to be asked for, with ``torch.cond``; the chapter shows how.) An error now
+# is a better answer than that of the trace, which was wrong answers later.
 #
 # So we rewrite the decision. ``torch.where`` computes both versions of an image and chooses. It is also the better model. The ``if`` decided once for a whole batch; ``where`` decides for each image, so light and
 # dark ones may come in one batch.
@@ -112,7 +113,7 @@ onnx = to_onnx(exported, path="reader.onnx")
 # Machine code, in this process
 # -----------------------------
 #
-# ``torch.compile`` does not leave Python at all. It translates the model to C++, compiles that, and loads the result into the running process, where the model can be called as before. It would even have taken the ``if``: it may hand a part back to Python.
+# ``torch.compile`` does not leave Python at all. On a CPU it translates the model to C++, compiles that, and loads the result into the running process, where the model can be called as before. It would even have taken the ``if``: it may hand a part back to Python.
 # It stands here for comparison, and because the next step uses the same compiler.
 
 from snippets.notebook_to_cpp import to_compiled
@@ -225,8 +226,8 @@ plot_ways(
 )
 
 # %%
-# Do not take the right half for a ranking. The model is tiny: its matrix products take so little time that what we see is mostly the cost of getting to them, and that is what differs between the ways. For a
-# large model the products decide, and these are similar everywhere. Measure your own model, on the machine where it will run.
+# Do not take the right half for a ranking. It shows one tiny model on one machine in one run, and all its bars are fractions of a millisecond. Measure your own model, on the machine where it will run. The left half is
+# easier to read: what calls a compiler takes longest.
 #
 # What to remember
 # ----------------
@@ -234,7 +235,7 @@ plot_ways(
 # * A trace keeps what happened for its example. It lost our ``if``, and its only complaint was a ``TracerWarning``.
 # * ``torch.export`` refuses a decision on numbers. ``torch.where`` expresses it as numbers, for each image.
 # * From the exported program, AOTInductor makes a package for C++, and the ONNX exporter a file for other runtimes. ``torch.compile`` stays in Python. TorchScript is deprecated.
-# * A C++ program needs only what the torch wheel contains, and returned the same logits within 1e-5.
+# * A C++ program finds all it needs in the torch wheel. It returned the same logits within 1e-5.
 # * After each step compare with Python, with inputs that go every way.
 #
 # Where to go next: the chapter on `what replaces TorchScript, tool by tool <../docs/learn/torchscript.md>`_, with freezing, fusing and branches that export accepts.

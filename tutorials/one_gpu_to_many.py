@@ -35,7 +35,7 @@ from snippets.one_gpu_to_many import one_step
 one_step(batch, learning_rate=0.1)
 
 # %%
-# Of these actions, the first two go row by row: each row has its own output and its own part of the loss. Only the gradient brings
+# Of these actions, the first two go row by row, in a model like this: each row has its own output and its own part of the loss. Only the gradient brings
 # the rows together, and it does so in the simplest way. The loss is a mean over rows, so its gradient is a mean over rows, too. And a
 # mean over 64 rows is the mean of four means over 16.
 #
@@ -49,6 +49,7 @@ share_the_gradient(batch, count=4)
 # Each share alone points somewhere else: its gradient is farther from that of the batch than zero would be. Their mean is the gradient of the
 # batch. This is the whole idea of *data parallelism*. Each device computes the gradient of its own rows, and somebody takes the mean. The
 # shares must be equal; the chapter shows `what goes wrong with unequal ones <../docs/learn/data_parallel.md#data_parallel.uneven_shares>`_.
+# And no layer may mix rows. Batch normalization does, and `sees only its share <../docs/learn/training_loop.md#training_loop.solution_batch_norm_sees_small_batches>`_.
 #
 # Two questions are left: who cuts the batch, and who takes the mean? The two tools in PyTorch answer them differently.
 #
@@ -90,10 +91,10 @@ ask_data_parallel(batch)
 # Why it was replaced
 # -------------------
 #
-# ``DataParallel`` changes one line of a script, and its own documentation advises against it. The reasons are in what you saw:
+# ``DataParallel`` changes one line of a script. Yet its own documentation `recommends something else <../docs/learn/data_parallel.md#data_parallel.not_deprecated_but_advised_against>`_. The reasons are in what you saw:
 #
 # * The weights are copied to all GPUs in every forward pass.
-# * One GPU cuts the batch and gathers all outputs, while the others wait for it.
+# * One GPU cuts the batch for all, and gathers all outputs.
 # * One Python process does it all. Its threads take turns in running Python, and it cannot reach a GPU in another machine.
 #
 # ``DistributedDataParallel``, DDP for short, starts with a process for each device. Each process has its own model, its own rows, its own
@@ -155,8 +156,8 @@ compare_exchanges(ranks, alone)
 # steps, within rounding (1e-5 in the assert). The two ranks agree with each other without any tolerance. Equal weights
 # and equal gradients lead equal optimizers to equal weights: that is why weights need not be sent again.
 #
-# If both give the same, what is DDP good for? It starts to exchange the gradients of the last layers while ``backward()`` is still computing those
-# of the first, so that sending and computing overlap. It sends the weights of rank 0 to all others when it is made, in case they started
+# If both give the same, what is DDP good for? Its documentation says that it starts to exchange some gradients while ``backward()`` is still computing
+# others, so that sending and computing overlap. (Our model is too small to see it.) It sends the weights of rank 0 to all others when it is made, in case they started
 # differently. And nobody can forget to call it.
 #
 # Who cuts the batch: DistributedSampler

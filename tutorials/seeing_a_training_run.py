@@ -48,21 +48,21 @@ sound = train_and_log("runs/sound", digits, learning_rate=0.2, clear_gradients=T
 
 from snippets.seeing_a_training_run import plot_curves
 
-# alt: Two curves over 120 steps on logarithmic scales. The loss of the sound run falls from 2.3 to about 0.2. The gradient norm rises from 0.3 to about 1 and stays there.
-plot_curves({sound: "C0"})
+# alt: Two curves over 120 steps. The loss of the sound run falls from 2.3 to about 0.2. The gradient norm rises from 0.3 to about 1 and stays there.
+plot_curves({sound: "C0"}, scale="linear")
 
 # %%
-# This is what a sound run looks like here. The loss falls, fast at first on this logarithmic scale, then slower, and it trembles because every batch is
-# another one. The gradient becomes longer while the network begins to learn, and then stays at about one.
+# This is what a sound run looks like here. The loss falls, and it trembles because every batch is another one. The gradient becomes longer while the
+# network begins to learn, and then stays at about one.
 #
 # Now two faults. The first run takes a learning rate of 3, which is 15 times the sound one. The second forgets ``zero_grad``: each gradient is then
-# added to all gradients before it. Everything else is the same, including the initial weights and the order of the digits.
+# added to all gradients before it. Everything else is the same, including the initial weights and the order of the digits. The scales of the next picture are logarithmic.
 
 too_high = train_and_log("runs/rate_too_high", digits, learning_rate=3.0, clear_gradients=True, epochs=8)
 forgotten = train_and_log("runs/no_zero_grad", digits, learning_rate=0.2, clear_gradients=False, epochs=8)
 
 # alt: Loss and gradient norm of three runs on logarithmic scales. With the rate too high the loss jumps and then stays at 2.3, and its gradient shrinks to 0.1. Without zero_grad the loss first falls faster than in the sound run, then rises above it; its gradient grows from the first steps on and ends thousands of times longer.
-plot_curves({sound: "C0", too_high: "C3", forgotten: "C1"})
+plot_curves({sound: "C0", too_high: "C3", forgotten: "C1"}, scale="log")
 
 # %%
 # The same in numbers: medians over ten steps, at three places.
