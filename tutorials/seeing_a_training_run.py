@@ -100,7 +100,7 @@ from snippets.seeing_a_training_run import (
 in_memory, memory_losses = profile_steps(whole_batches(digits, batch_size=100), steps=7)
 
 # %%
-# The second run reads the very same digits from a file, one at a time: open, find the place, read 64 bytes, close. It looks harmless, and it is how many a ``Dataset`` is written.
+# The second run reads the very same digits from a file, one at a time: open, find the place, read 64 bytes, close. It looks harmless, and many a ``Dataset`` is written like this.
 
 on_disk, disk_losses = profile_steps(one_by_one(digits_on_disk("."), batch_size=100), steps=7)
 
@@ -145,7 +145,7 @@ print_profile(on_disk)
 # * what the *optimizer* remembers about each of them,
 # * the *activations*: what the forward pass puts away because the backward pass will need it.
 #
-# The first three are tensors that one can ask for their size. For the last there are *saved-tensor hooks*: autograd calls them whenever it puts a tensor away.
+# The first three are tensors, and can be asked for their size. For the last there are *saved-tensor hooks*: autograd calls them whenever it puts a tensor away.
 # The parameters themselves are put away, too. They are counted already, so we leave them out.
 
 from snippets.seeing_a_training_run import print_memory
@@ -177,7 +177,7 @@ compare_validations(leaking, numbers, without_graph)
 # All three find the same loss. But a loss tensor holds its graph, the graph holds the activations, and the sum holds all the losses. After 15 batches, 15 times the activations are in memory.
 # With more data this ends in an out-of-memory error, in validation, although training has fitted. ``.item()`` lets go of each graph before the next; ``no_grad`` never builds one.
 #
-# In training the same mistake costs less, because ``backward()`` frees the activations. What remains then is the bare graph.
+# In training the same mistake costs less, because ``backward()`` `frees the activations <../docs/learn/internals.md#internals.graph_holds_tensors>`_. What remains then is the bare graph.
 #
 # The final picture
 # -----------------
