@@ -227,7 +227,7 @@ plot_ways(
 
 # %%
 # Do not take the right half for a ranking. It shows one tiny model on one machine in one run, and all its bars are fractions of a millisecond. Measure your own model, on the machine where it will run. The left half is
-# easier to read: what calls a compiler takes longest.
+# easier to read: a TorchScript file is made at once, and every compilation of C++ takes many times as long.
 #
 # What to remember
 # ----------------
