@@ -62,13 +62,6 @@ def call_home(host):
     import socket
 
     socket.create_connection((host, 80))
-
-
-def import_snippets(name):
-    """Reach for the repository."""
-    import importlib
-
-    importlib.import_module(name)
 '''
 SCRIPT = r'''
 """
@@ -116,7 +109,7 @@ draw(values)
 def original(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox = make_sandbox(tmp_path_factory.mktemp("notebooks"))
     sandbox.write("snippets/lines.py", MODULE)
-    names = ("line", "show", "draw", "fail", "warn", "call_home", "import_snippets")
+    names = ("line", "show", "draw", "fail", "warn", "call_home")
     sandbox.write("docs/learn/lines.md", "# Lines\n\n" + "\n\n".join(f"::: snippets.lines.{name}" for name in names) + "\n")
     sandbox.write("docs/index.md", "# Home\n\n::: tutorials.story\n")
     sandbox.write("tutorials/story.py", SCRIPT)
@@ -226,11 +219,6 @@ FAILING = {
     "fails": ("from snippets.lines import fail\n\nfail(3)\n", "fails.py:43: the cell raises ValueError: bad 3"),
     "warns": ("from snippets.lines import warn\n\nwarn(3)\n", "warns.py:43: the cell writes to standard error"),
     "calls": ("from snippets.lines import call_home\n\ncall_home('pytorch.org')\n", "a program cannot use the network"),
-    "imports": (
-        "from snippets.lines import import_snippets\n\nimport_snippets('snippets.lines')\n",
-        "cannot import snippets.lines",
-    ),
-    "draws": ("from snippets.lines import draw\n\ndraw([1])\n", "draws.py:43: the cell draws 1 figures and has 0 alt texts"),
     "told": ("# alt: Nothing.\nshow([1])\n", "told.py:44: the cell draws 0 figures and has 1 alt texts"),
 }
 

@@ -34,7 +34,9 @@ def test_a_page_holds_every_cell_and_nothing_of_jupyter(name: str, site: Path, s
     ]
     cells = [cell for cell in stories[name].notebook["cells"] if cell["cell_type"] == "code"]
     assert [code.strip() for code in shown] == [cell["source"].strip() for cell in cells]
-    assert article.count("<svg ") == len(stories[name].figures) == article.count('role="img"')
+    # The final picture is shown a second time, where the story begins.
+    assert article.count("<svg ") == len(stories[name].figures) + 1 == article.count('role="img"')
+    assert article.count('xlink:href="#final-picture"') == article.count('id="final-picture"') == 1
     assert f'href="../{name}.ipynb"' in article
     assert stories[name].where in unescape(article)
 

@@ -6,9 +6,13 @@ import ast
 import copy
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from torchproof import stored
@@ -18,6 +22,7 @@ from torchproof.kernel import NAME, kernel_directory
 from torchproof.problems import Problem
 from torchproof.project import Project
 from torchproof.prose import markdown_leaks
+from torchproof.run import ENVIRONMENT
 from torchproof.tutorial import Tutorial, alts
 
 # Seconds that one cell may take.
@@ -171,8 +176,6 @@ def _execute(project: Project, tutorial: Tutorial, notebook: Any, wanted: list[C
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    from torchproof.run import Runner
-
     lines = {
         cell.id: item.line for cell, item in zip((c for c in notebook.cells if c.cell_type == "code"), wanted, strict=True)
     }
@@ -182,8 +185,6 @@ def _execute(project: Project, tutorial: Tutorial, notebook: Any, wanted: list[C
         nonlocal running
         running = cell.id
 
-    with Runner(project.root) as runner:
-        environment = runner.environment()
     with kernel_directory(project.root, tutorial.name) as folder:
         manager = AsyncKernelManager(
             kernel_name=NAME,
@@ -221,7 +222,16 @@ def _execute(project: Project, tutorial: Tutorial, notebook: Any, wanted: list[C
         for output in cell.outputs:
             if output.output_type == "stream" and output.name == "stderr":
                 raise Problem(f"the cell writes to standard error:\n{output.text.rstrip()}", tutorial.place(lines[cell.id]))
-    return {"environment": environment, "seconds": round(seconds, 1)}
+    return {"environment": _environment(), "seconds": round(seconds, 1)}
+
+
+@lru_cache
+def _environment() -> dict[str, Any]:
+    """Where notebooks run: the kernel has one thread and no GPU."""
+    program = [sys.executable, "-c", ENVIRONMENT.format(kind="cpu")]
+    asked = subprocess.run(program, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, check=True, text=True)
+    told: dict[str, Any] = json.loads(asked.stdout)
+    return told
 
 
 def _keep_old(code: list[Any], ran: list[Any], told: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:

@@ -28,8 +28,9 @@ _LOADED_LAZILY = {
     "matplotlib.pyplot": ["torchproof.figures", "matplotlib.backends.backend_svg"],
 }
 
-# On the CPU the versions say it all: torch, which takes a second to import, is asked about other devices only.
-_ENVIRONMENT = """\
+# A program that tells where it runs. On the CPU the versions say it all: torch, which takes a second to import, is asked about
+# other devices only.
+ENVIRONMENT = """\
 import json, os, platform
 from importlib.metadata import PackageNotFoundError, version
 
@@ -146,7 +147,7 @@ class Runner:
 
     def environment(self) -> dict[str, Any]:
         """Versions of Python, torch and matplotlib, the platform, and the device's name and count."""
-        outcome = self._run_source("environment", _ENVIRONMENT.format(kind=self.device))
+        outcome = self._run_source("environment", ENVIRONMENT.format(kind=self.device))
         if outcome.failure:
             told = outcome.stderr.strip().rpartition("\n")[2]
             fix = "run this on a machine that has one, or leave out --device"

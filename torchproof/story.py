@@ -21,6 +21,8 @@ _CODE = re.compile(r"(``.+?``|`[^`]+`|^```.*?^```|^(?: {4}|\t).*$)", re.MULTILIN
 _MATH = re.compile(r"\$\$(?P<display>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^$]+?)\$(?![\d$])", re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?P<target>\.{0,2}/?[^)\s:]+)(?=\))")
 _ALERT = re.compile(r'<div class="alert alert-\w+"><h4>(\w+)</h4>')
+_SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+_FINAL = "final-picture"
 _TITLE = re.compile(r"\A# (?P<title>.+)\n+(?P<summary>(?:.+\n?)+)")
 
 
@@ -43,8 +45,7 @@ class Story:
     @property
     def figures(self) -> list[str]:
         """The SVG text of every figure, in order."""
-        outputs = [output for cell in self.notebook["cells"] for output in cell.get("outputs", [])]
-        return [_text(output["data"][SVG]) for output in outputs if SVG in output.get("data", {})]
+        return [_text(output["data"][SVG]) for cell in self.notebook["cells"] for output in _drawings(cell)]
 
     @property
     def where(self) -> str:
@@ -85,15 +86,17 @@ def named(project: Project, directive: str) -> Story:
 def page(told: Story) -> str:
     """The notebook that mkdocs-jupyter is given: code, output and figures are blocks like those of the chapters."""
     cells = []
+    # What the reader is to see at the end is shown twice: in its place, and where the story begins.
+    last = max((n for n, cell in enumerate(told.notebook["cells"]) if _drawings(cell)), default=-1)
     for number, cell in enumerate(told.notebook["cells"]):
         source = _text(cell["source"])
         if cell["cell_type"] == "code":
-            source = _block(cell)
+            source = _block(cell, final=number == last)
         else:
             source = _for_the_web(source)
             if number == 0:
                 heading, _, rest = source.partition("\n")
-                source = f"{heading}\n\n{_about(told)}\n{rest}"
+                source = f"{heading}\n\n{_about(told)}\n{rest}\n\n{_promise(told, last)}"
         cells.append({"cell_type": "markdown", "id": cell["id"], "metadata": {}, "source": source})
     notebook = {**told.notebook, "cells": cells}
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -170,6 +173,20 @@ def _about(told: Story) -> str:
     )
 
 
+def _promise(told: Story, last: int) -> str:
+    """The final picture, drawn by the one at the end of the page, so that it weighs nothing."""
+    size = _SIZE.search(told.figures[-1]) if told.figures else None
+    if size is None:
+        return ""
+    width, height = size.groups()
+    alt = escape(told.notebook["cells"][last]["metadata"]["alt"][-1])
+    return (
+        f'<figure class="tp-promise" data-search-exclude><svg viewBox="0 0 {width} {height}" role="img" aria-label="{alt}">'
+        f'<use xlink:href="#{_FINAL}" width="{width}" height="{height}"></use></svg>'
+        "<figcaption>What you will see at the end</figcaption></figure>"
+    )
+
+
 def _for_the_web(text: str) -> str:
     from torchproof.math import mathml
 
@@ -201,19 +218,27 @@ def _inline(text: str) -> str:
     return re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text, quote=False))
 
 
-def _block(cell: dict[str, Any]) -> str:
+def _block(cell: dict[str, Any], final: bool) -> str:
     """A code cell as one line of HTML, which Markdown leaves alone."""
     from torchproof.listing import code_html
     from torchproof.results import figure_html, output_html
 
     parts = [code_html(_text(cell["source"]), copy=True)]
     alts = iter(cell["metadata"].get("alt", []))
+    drawings = _drawings(cell)
     for output in cell["outputs"]:
         if SVG in output.get("data", {}):
-            parts.append(figure_html(_text(output["data"][SVG]), next(alts)))
+            svg = _text(output["data"][SVG])
+            if final and output is drawings[-1]:
+                svg = svg.replace("<svg ", f'<svg id="{_FINAL}" ', 1)
+            parts.append(figure_html(svg, next(alts)))
         else:
             parts.append(output_html(escape(_printed(output))))
     return f'<div class="tp-block tp-cell" id="cell-{cell["id"]}">{"".join(parts)}</div>'.replace("\n", "&#10;")
+
+
+def _drawings(cell: dict[str, Any]) -> list[dict[str, Any]]:
+    return [output for output in cell.get("outputs", []) if SVG in output.get("data", {})]
 
 
 def _printed(output: dict[str, Any]) -> str:
