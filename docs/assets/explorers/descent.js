@@ -78,8 +78,7 @@ class Descent extends Explorer {
   at([u, v]) {
     const x = ((u - this.best[0]) / VIEW.intercept + 1) / 2;
     const y = (1 - (v - this.best[1]) / VIEW.slope) / 2;
-    // Far outside the picture, numbers grow too large to draw.
-    return [x * WIDE, y * HIGH].map((place) => Math.max(-1e4, Math.min(1e4, place)).toFixed(1)).join(" ");
+    return `${(x * WIDE).toFixed(1)} ${(y * HIGH).toFixed(1)}`;
   }
 
   /** Where a loss is in the picture of losses. */
@@ -124,8 +123,11 @@ class Descent extends Explorer {
     this.reading = { rate, visited: this.walk(rate) };
     const { visited } = this.reading;
     const losses = visited.map((line) => this.excess(line));
-    this.path.setAttribute("d", `M${visited.map((line) => this.at(line)).join("L")}`);
-    this.dots.setAttribute("d", visited.map((line) => `M${this.at(line)}h0`).join(""));
+    // A walk that explodes would fill the picture after it has left it.
+    const gone = visited.findIndex(([, slope]) => Math.abs(slope - this.best[1]) > 1.2 * VIEW.slope);
+    const seen = visited.slice(0, gone < 0 ? STEPS + 1 : gone + 1).map((line) => this.at(line));
+    this.path.setAttribute("d", `M${seen.join("L")}`);
+    this.dots.setAttribute("d", seen.map((place) => `M${place}h0`).join(""));
     this.curve.setAttribute("d", `M${losses.map((loss, step) => `${(step * WIDE) / STEPS} ${this.height(loss).toFixed(1)}`).join("L")}`);
     for (const path of [this.path, this.dots, this.curve]) path.classList.toggle("explodes", explodes);
     const [across, along] = [this.valley.across, this.valley.along].map((curvature) => (1 - rate * curvature).toFixed(3).replace("-", "\u2212"));
