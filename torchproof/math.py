@@ -45,9 +45,11 @@ def mathml(tex: str, display: bool) -> str:
         Problem: The converter cannot read it.
     """
     try:
-        return convert(tex.strip(), display="block" if display else "inline")
+        formula: str = convert(tex.strip(), display="block" if display else "inline")
     except Exception as error:  # The converter has a dozen unrelated exceptions for formulas it cannot read.
         raise Problem(f"the formula {tex.strip()!r} cannot be read: {error!r}") from None
+    # On a narrow screen a long one scrolls, by keyboard too.
+    return formula.replace("<math ", '<math tabindex="0" ', 1) if display else formula
 
 
 def _mathml(found: re.Match[str]) -> str:

@@ -79,7 +79,7 @@
 
   // Only what scrolls needs to be reached by keyboard; where no script runs, all of it can be.
   const reach = (within) => {
-    const boxes = [...within.querySelectorAll(".tp-block pre, .tp-figure")].filter((box) => box.clientWidth);
+    const boxes = [...within.querySelectorAll(".tp-block pre, .tp-figure, math[display=block]")].filter((box) => box.clientWidth);
     const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
     boxes.forEach((box, index) => (wide[index] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
   };
