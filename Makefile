@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "Torchproof needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Installing torch and the tools into .venv (about 6 GB, once)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --progress-bar off --constraint constraints.txt --editable '.[programs,site,test]'
+	$(BIN)/python -m pip install --progress-bar off --constraint constraints.txt --editable '.[programs,tutorials,site,test]'
 	@touch $@
 
 serve: $(STAMP)
