@@ -94,7 +94,7 @@ class Broadcasting extends Explorer {
       h("tr", {}, h("th", { scope: "col" }, "axis"), ...dims.map((_, d) => h("th", { scope: "col" }, d))),
       row("a", sizes("a")),
       row("b", sizes("b")),
-      row("", dims.map(({ verdict, size }) => h("td", { class: size === null ? "clash" : "" }, h("small", {}, verdict)))),
+      row("fit", dims.map(({ verdict, size }) => h("td", { class: size === null ? "clash" : "" }, h("small", {}, verdict)))),
       row("result", dims.map(({ size }) => h("td", { class: size === null ? "clash" : "tone2" }, size ?? "✗"))),
     );
   }

@@ -143,8 +143,7 @@ class Graph extends Explorer {
     output p { color: inherit; font-size: 0.7rem; }
     @media (max-width: 45em) {
       .graph { grid-template-columns: 2rem 1fr; }
-      .list button { grid-template-columns: auto 1fr; }
-      .list span:last-child { grid-column: 1 / -1; }
+      .list button { grid-template-columns: 1fr; }
     }
   `);
 }
