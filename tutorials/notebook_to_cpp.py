@@ -17,7 +17,8 @@ The chapter on `TorchScript and what replaces it <../docs/learn/torchscript.md>`
 # A model with a decision
 # -----------------------
 #
-# The heart of our model is a small classifier for digits, trained for ten epochs.
+# The heart of our model is a small classifier for digits, trained for ten epochs. The cell is long, because a notebook has to bring its data and its training along: they are those
+# of the chapters on `data <../docs/learn/data.md>`_ and the `training loop <../docs/learn/training_loop.md>`_. Nothing in it is needed to follow the story.
 
 from snippets.notebook_to_cpp import held_out_digits
 from snippets.training_loop import train_on_digits

@@ -18,6 +18,7 @@ The notebook needs ``pip install torch torchvision matplotlib scikit-learn tenso
 # -------
 #
 # The data are scikit-learn's digits, 8 by 8 pixels, 1500 of them to train with. The network has three layers, and reads them in batches of 100.
+# Most of the cell writes the digits as files in the format of MNIST, as in the chapter on `data <../docs/learn/data.md>`_.
 
 from snippets.seeing_a_training_run import digits_in_memory
 
