@@ -78,8 +78,9 @@
   };
 
   // Only what scrolls needs to be reached by keyboard; where no script runs, all of it can be.
+  const SCROLLS = ".tp-block pre, .tp-figure, math[display=block], .md-typeset__scrollwrap";
   const reach = (within) => {
-    const boxes = [...within.querySelectorAll(".tp-block pre, .tp-figure, math[display=block]")].filter((box) => box.clientWidth);
+    const boxes = [...within.querySelectorAll(SCROLLS)].filter((box) => box.clientWidth);
     const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
     boxes.forEach((box, index) => (wide[index] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
   };
@@ -114,6 +115,8 @@
   const start = () => {
     choose(remembered());
     reach(document);
+    // The theme wraps the tables of a page a moment after it has put the page in place.
+    setTimeout(reach, 150, document);
   };
   // The theme says through document$ that it has put another page in place; on pages read from disk it says nothing.
   start();
