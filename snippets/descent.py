@@ -55,11 +55,12 @@ def the_steepest_curvature_decides() -> None:
 
     _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.2), layout="constrained")
     draw_valley(left, x, y, best)
+    left.set_title("the first 30 steps", fontsize=9)
     for lr, color in {0.028: "C0", 0.03: "C3"}.items():
         path = walk(x, y, start, lr, steps=200)
         excess = (error_of_line(path, x, y) - least).tolist()
         print(f"lr {lr}: {excess[0]:.4g} above the least, then {excess[-1]:.2g}")
-        left.plot(*path.T.cpu(), ".-", color=color, linewidth=0.7, markersize=3)
+        left.plot(*path[:31].T.cpu(), ".-", color=color, linewidth=0.7, markersize=3)
         right.plot(excess, color=color, label=f"lr = {lr}")
         assert (excess[-1] < excess[0]) == (lr < threshold)
     right.set(xlabel="step", ylabel="loss above the least", yscale="log")
