@@ -173,7 +173,7 @@ def test_an_outdated_record_is_called_so_and_a_gap_has_its_reason(sandbox: Sandb
     text = (sandbox.root / "site/page/index.html").read_text()
     assert "<td>CUDA, Some GPU</td><td>torch 2.11.0, Python 3.12.1</td><td>1.500</td><td>outdated</td>" in text
     assert "<td>CUDA</td><td>it asks the <code>numpy</code> of the CPU</td><td>1</td>" in text
-    assert "<li>CUDA: 0 blocks ran, 1 have a record that is outdated, 1 did not run.</li>" in text
+    assert "<li>CUDA: 0 blocks ran, 1 outdated, 1 did not run.</li>" in text
 
 
 def test_a_page_can_be_edited_where_the_repository_is_known(sandbox: Sandbox) -> None:

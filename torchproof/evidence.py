@@ -92,7 +92,7 @@ class Evidence:
             states = Counter(row.state for row in self.rows if row.device.startswith(name))
             missing = sum(len(blocks) for (device, _), blocks in self.gaps.items() if device == name)
             told = [f"{states.pop('current', 0)} blocks ran"]
-            told += [f"{count} have a record that is {state}" for state, count in states.items()]
+            told += [f"{count} {state}" for state, count in states.items()]
             yield f"{name}: {', '.join([*told, f'{missing} did not run'])}."
 
 
