@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import Sandbox, make_sandbox
 from torchproof.compare import alike_text
+from torchproof.stored import seal
 
 MODULE = '''
 """Lines."""
@@ -191,8 +192,25 @@ def test_what_has_not_changed_is_not_run_again(lines: Sandbox) -> None:
     before = path.read_bytes()
     assert lines.torchproof("notebook", "story").stdout == "story: the code has not changed, unchanged\n"
     assert path.read_bytes() == before
-    assert "unchanged" in lines.torchproof("notebook", "story", "--again").stdout
+
+
+def test_what_runs_again_and_shows_the_same_is_not_written(lines: Sandbox) -> None:
+    path = lines.root / "tutorials" / "story.ipynb"
+    # No run is faster than this, so no output that shows a duration is replaced.
+    text = re.sub(r'"seconds": [\d.]+', '"seconds": 0.0', path.read_text())
+    path.write_text(seal(re.sub(r'"content": "\w+"', '"content": ""', text)))
+    before = path.read_bytes()
+    assert re.fullmatch(r"story: ran in 0 s, unchanged\n", lines.torchproof("notebook", "story", "--again").stdout)
     assert path.read_bytes() == before
+
+
+def test_a_much_faster_run_replaces_the_durations(lines: Sandbox) -> None:
+    path = lines.root / "tutorials" / "story.ipynb"
+    text = re.sub(r'"seconds": [\d.]+', '"seconds": 9999.0', path.read_text())
+    text = re.sub(r"took [\d.]+ s", "took 777 s", text)
+    path.write_text(seal(re.sub(r'"content": "\w+"', '"content": ""', text)))
+    assert ", written" in lines.torchproof("notebook", "story", "--again").stdout
+    assert "took 777 s" not in path.read_text()
 
 
 def test_a_change_of_text_runs_nothing(lines: Sandbox) -> None:
