@@ -44,16 +44,13 @@ def lenet_sets(root):
     """Digits in their fields: to train with, to test with, and to test with in other hands."""
     train_set, test_set = digit_sets(root)
     other_hands = TensorDataset(*mnist_tensors(root, train=False))
-    placed = {}
-    for name, part in {
-        "train": train_set,
-        "test": test_set,
-        "other hands": other_hands,
-    }.items():
+    placed = []
+    for part in (train_set, test_set, other_hands):
         images, labels = part.tensors
-        placed[name] = TensorDataset(place_in_field(images), labels)
-        shape = tuple(placed[name].tensors[0].shape)
-        print(f"{name:12} {shape}")
+        placed.append(TensorDataset(place_in_field(images), labels))
+    names = ("train", "test", "other hands")
+    for name, part in zip(names, placed, strict=True):
+        print(f"{name:11}", tuple(part.tensors[0].shape))
     return placed
 
 
@@ -77,13 +74,16 @@ def show_enlarged(root):
 def sheets_in_order(training_digits):
     """The labels tell that the digits come sheet by sheet, one hand after the other."""
     labels = load_digits().target.tolist()
-    # How a sheet begins: three times the ten digits, then these.
-    start = [*range(10)] * 3 + [0, 9, 5, 5, 6, 5]
-    sheets = [n for n in range(len(labels)) if labels[n : n + len(start)] == start]
-    print("sheets start at:", sheets)
-    begun = next(n for n in sheets if n > training_digits) - training_digits
-    rest = len(labels) - training_digits
-    print(f"after digit {training_digits}: {rest}, of a sheet begun before: {begun}")
+    # A sheet starts with three times the ten digits; then these follow.
+    mark = [0, 9, 5, 5, 6, 5, 0, 9, 8, 9, 8, 4]
+    marks = [n for n in range(len(labels)) if labels[n : n + len(mark)] == mark]
+    sheets = [n - 30 for n in marks]
+    print("sheets:     ", len(sheets))
+    print("they start at", sheets)
+    next_sheet = min(start for start in sheets if start >= training_digits)
+    print(f"digits after {training_digits}:", len(labels) - training_digits)
+    print("  that finish a sheet begun before:", next_sheet - training_digits)
+    assert len(sheets) == 14
 
 
 class ScaledTanh(nn.Module):
@@ -160,10 +160,10 @@ def connections(layer, outputs):
     return count_parameters(layer) * positions
 
 
-def follow_one_image(model, image):
+def follow_one_image(model, dataset):
     """Shapes, parameters and connections layer by layer, compared with the paper's."""
     print("layer   shape         parameters  connections")
-    outputs = image.unsqueeze(0)
+    outputs, _ = dataset[:1]
     for name, layer in model.named_children():
         outputs = layer(outputs)
         if isinstance(layer, ScaledTanh | nn.Flatten):
@@ -221,10 +221,10 @@ def distort(images):
     return F.grid_sample(images + 0.1, grid, align_corners=False) - 0.1
 
 
-def show_distorted(train_set, seed):
+def show_distorted(dataset, seed):
     """One digit, and six distorted copies of it."""
     torch.manual_seed(seed)
-    images, _ = train_set[:1]
+    images, _ = dataset[:1]
     copies = distort(images.expand(6, -1, -1, -1))
     fig, axes = plt.subplots(1, 7, figsize=(6.4, 1.2), layout="constrained")
     for ax, image in zip(axes, [images[0], *copies], strict=True):
@@ -270,16 +270,16 @@ def predict(model, images):
         return model(images).softmax(dim=1).max(dim=1)
 
 
-def judge(model, sets):
-    """How many digits the model reads right, in known hands and in others."""
-    shares = {}
-    for name in ("test", "other hands"):
-        images, labels = sets[name].tensors
+def judge(model, test_set, other_hands):
+    """Which part of the digits the model reads right, in known hands and in others."""
+    accuracies = []
+    for name, dataset in {"test": test_set, "other hands": other_hands}.items():
+        images, labels = dataset.tensors
         right = predict(model, images).indices == labels
-        shares[name] = right.float().mean().item()
-        print(f"{name:12} {shares[name]:.1%} of {len(labels)} digits are read right")
-    assert shares["test"] >= 0.98
-    assert 0.9 < shares["other hands"] < shares["test"]
+        accuracies.append(right.float().mean().item())
+        print(f"{name:11} accuracy {accuracies[-1]:.2f} on {len(labels)} digits")
+    assert accuracies[0] >= 0.98
+    assert 0.9 < accuracies[1] < accuracies[0]
 
 
 def show_kernels(model):
@@ -294,22 +294,26 @@ def show_kernels(model):
     plt.show()
 
 
-def show_feature_maps(model, image):
+def show_feature_maps(model, dataset, number):
     """What one digit becomes on its way: all maps of C1, S2, C3 and S4."""
-    outputs = image.unsqueeze(0)
+    outputs, _ = dataset[number : number + 1]
     rows = {"input": outputs[0]}
     with torch.no_grad():
         for name, layer in model.named_children():
             outputs = layer(outputs)
             if name in ("C1_squash", "S2_squash", "C3_squash", "S4_squash"):
                 rows[name[:2]] = outputs[0]
-    fig, axes = plt.subplots(5, 16, figsize=(6.4, 2.4), layout="constrained")
-    for ax in axes.flat:
-        ax.axis("off")
-    for row, (name, maps) in zip(axes, rows.items(), strict=True):
-        row[0].set_title(name, fontsize=9, loc="left")
-        for ax, values in zip(row, maps, strict=False):
+    # Rows of 6 and of 16 maps share one grid of 48 columns, so that few maps are large.
+    fig = plt.figure(figsize=(6.4, 4.2), layout="constrained")
+    grid = fig.add_gridspec(5, 48, height_ratios=[8, 8, 8, 3, 3])
+    for row, (name, maps) in enumerate(rows.items()):
+        width = 48 // max(len(maps), 6)
+        for column, values in enumerate(maps):
+            ax = fig.add_subplot(grid[row, column * width : (column + 1) * width])
             ax.imshow(values.tolist(), cmap="gray")
+            ax.axis("off")
+            if column == 0:
+                ax.set_title(name, fontsize=9, loc="left")
     plt.show()
 
 
@@ -322,7 +326,9 @@ def show_mistakes(model, dataset):
     print(f"read wrong: {len(wrong)} of {len(labels)}")
     assert len(wrong) == len(labels) - matrix.diag().sum()
 
-    fig, axes = plt.subplots(2, 8, figsize=(6.4, 2.4), layout="constrained")
+    rows = (len(wrong) + 5) // 6
+    size = (6.4, 1.5 * rows)
+    fig, axes = plt.subplots(rows, 6, figsize=size, squeeze=False, layout="constrained")
     for ax in axes.flat:
         ax.axis("off")
     for ax, number in zip(axes.flat, wrong, strict=False):

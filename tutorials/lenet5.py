@@ -26,7 +26,8 @@ You should have read `Modules <../docs/learn/modules.md>`_ and `The training loo
 
 from snippets.lenet5 import lenet_sets, show_enlarged
 
-sets = lenet_sets("digits")
+train_set, test_set, other_hands = lenet_sets("digits")
+# alt: Three pairs of images. A digit of 8 by 8 blocks, and beside it the same digit, soft and smaller, in the middle of a black field.
 show_enlarged("digits")
 
 # %%
@@ -43,8 +44,8 @@ from snippets.lenet5 import sheets_in_order
 sheets_in_order(training_digits=1500)
 
 # %%
-# The same sequence of labels starts 14 times. Each person copied the same sheet of digits, and the sheets follow each other.
-# So the last 297 digits are mostly on sheets that the training never sees, in other hands. In the random split, every hand is in both parts.
+# The same sequence of labels comes 14 times. Everybody copied the same sheet of digits, and the sheets follow each other. (The collection's description speaks of
+# 13 people.) So most of the last 297 digits are on sheets that the training never sees, in other hands. In the random split, all hands are in both parts.
 # The two test sets ask two different questions: *can you read these people?* and *can you read new people?* We will ask both.
 #
 # Why convolutions
@@ -58,18 +59,28 @@ sheets_in_order(training_digits=1500)
 # Its output is a *feature map*: for each place, how well the kernel fits there. Six kernels give six maps.
 #
 # Then a map is made smaller, because the exact place of a stroke is no help. The paper calls it *subsampling*: the mean of
-# four cells, times a weight, plus a bias. Each map has one weight and one bias.
+# four cells, times a weight, plus a bias. Each map has one weight and one bias, so six maps have 12 parameters.
 
-from snippets.lenet5 import ScaledTanh, Subsampling
+from snippets.lenet5 import Subsampling, count_parameters
+
+count_parameters(Subsampling(maps=6))
 
 # %%
 # The paper sums the four cells. The mean is that sum with a weight four times as large, so the layer can compute the same.
 # The *squashing function* after each layer is a tanh, scaled so that 1 goes to about 1: values stay in its middle, where the slope is not small.
 #
 # The next convolution, C3, has a table of its own. Its 16 maps do not see all six maps of S2, but three, four or six of them. The paper gives two
-# reasons: it saves connections, and maps that see different things have to learn different things. In the layer below, only the pairs in the table have a kernel.
+# reasons: it saves connections, and maps that see different things have to learn different things. In the layer below, only the pairs in the table have a kernel:
+# 60 kernels of 25 weights, and 16 biases.
 
-from snippets.lenet5 import SparseConv2d, make_lenet5
+from snippets.lenet5 import MAPS_SEEN, SparseConv2d
+
+count_parameters(SparseConv2d(in_maps=6, maps_seen=MAPS_SEEN, kernel_size=5))
+
+# %%
+# The rest is in the library. C5 is a convolution whose kernel covers its whole input, so each of its maps is one number.
+
+from snippets.lenet5 import make_lenet5
 
 model = make_lenet5(classes=10)
 
@@ -82,10 +93,10 @@ model = make_lenet5(classes=10)
 
 from snippets.lenet5 import follow_one_image
 
-follow_one_image(model, image=sets["train"].tensors[0][0])
+follow_one_image(model, train_set)
 
 # %%
-# The names and both columns of numbers are the paper's, from C1 to F6: the function asserts it. 60,000 numbers are learned in these layers.
+# From C1 to F6 the names and both columns of numbers are the paper's: the function asserts it. 60,000 numbers are learned in these layers.
 #
 # The output layer is where we leave the paper. Its ten outputs measured the distance of the 84 numbers of F6 from a fixed picture of each digit, 7 by 12 pixels, and learned nothing.
 # We use a linear layer with 850 parameters, and `cross-entropy <../docs/learn/modules.md#modules.cross_entropy_equals_library>`_ as the loss. Today, this is what one does.
@@ -105,7 +116,8 @@ compare_counts(lenet5=model, todays=make_todays_lenet(classes=10))
 
 from snippets.lenet5 import show_distorted
 
-show_distorted(sets["train"], seed=0)
+# alt: A handwritten 7 and six copies of it, each a little turned, stretched, slanted and moved.
+show_distorted(train_set, seed=0)
 
 # %%
 # Some are at the edge of what you would accept. Only the training digits are distorted; the test digits stay as they were written.
@@ -115,7 +127,8 @@ show_distorted(sets["train"], seed=0)
 
 from snippets.lenet5 import plot_losses, train_lenet5
 
-model, history = train_lenet5(sets["train"], epochs=25, seed=0)
+model, history = train_lenet5(train_set, epochs=20, seed=0)
+# alt: The loss falls from above 2 to below 0.1 in 20 epochs.
 plot_losses(history)
 
 # %%
@@ -124,7 +137,7 @@ plot_losses(history)
 
 from snippets.lenet5 import judge
 
-judge(model, sets)
+judge(model, test_set, other_hands)
 
 # %%
 # For people whose digits it has seen, the network passes 98 percent. For new people it makes several times as many mistakes, although neither test set was used in training.
@@ -137,6 +150,7 @@ judge(model, sets)
 
 from snippets.lenet5 import show_kernels
 
+# alt: Six squares of 5 by 5 cells in purple and orange. In some, one side is purple and the other orange.
 show_kernels(model)
 
 # %%
@@ -145,7 +159,8 @@ show_kernels(model)
 
 from snippets.lenet5 import show_feature_maps
 
-show_feature_maps(model, image=sets["test"].tensors[0][0])
+# alt: Five rows of images: the digit, six maps of C1 in which it is lit from different sides, the same at half size, and two rows of 16 small maps without a digit to be seen.
+show_feature_maps(model, test_set, number=0)
 
 # %%
 # The maps of C1 still look like the digit, each with other edges lit. S2 keeps them at half the size. In C3 and S4 the digit is no longer to be seen: a cell there
@@ -154,11 +169,12 @@ show_feature_maps(model, image=sets["test"].tensors[0][0])
 # Which digits does it get wrong?
 # -------------------------------
 #
-# Those of the other hands, up to sixteen of them. Above each stands what the writer meant, what the network read, and the probability that it gave to its answer.
+# Those of the other hands, all of them. Above each stands what the writer meant, what the network read, and the probability that it gave to its answer.
 
 from snippets.lenet5 import show_mistakes
 
-show_mistakes(model, sets["other hands"])
+# alt: The digits that were read wrong, each with a title such as: 4, read 9 at 97 percent. Many are hard to read.
+show_mistakes(model, other_hands)
 
 # %%
 # Cover the titles and try to read them yourself. You meet the same difficulty, and part of it comes from the 8 by 8 pixels.
@@ -172,5 +188,5 @@ show_mistakes(model, sets["other hands"])
 # - Distorting the training images makes few digits go further.
 # - The same network reads known hands and new hands with different accuracy. Know which one your test set measures.
 #
-# Where to go next: `an autoencoder <autoencoder.py>`_ learns from the same digits without their labels, and
+# Where to go next: `an autoencoder <autoencoder.ipynb>`_ learns from the same digits without their labels, and
 # `initialization <../docs/learn/initialization.md>`_ says why squashing functions want values in their middle.

@@ -1,0 +1,148 @@
+"""
+An autoencoder: what is a digit made of?
+========================================
+
+Can a network find out what is typical of handwritten digits when nobody tells it which digit is which?
+
+You will squeeze 64 pixels through a code of 32 numbers and draw them again, and compare the result with the best that a linear method can do. You will try convolutions, a learning-rate
+schedule and sparse codes. The last picture is a map: the network was given no labels, and still it puts equal digits side by side.
+
+You should have read `Modules <../docs/learn/modules.md>`_ and `Data <../docs/learn/data.md>`_.
+"""
+
+# %%
+# Squeeze and draw again
+# ----------------------
+#
+# An *autoencoder* has two parts. The *encoder* makes a short *code* of an image. The *decoder* makes an image of a code. Both are trained for one purpose: what comes out should be what went in. The images are
+# their own targets, so no labels are needed. With fewer numbers than pixels, copying is impossible. What all digits have in common, the decoder can learn once; the code has to hold what tells them apart.
+
+from snippets.autoencoder import digit_tensors
+
+images, labels, test_images, test_labels = digit_tensors("digits")
+
+# %%
+# The labels are for our eyes only; no model will see them. The test digits are those of `the data chapter <../docs/learn/data.md#data.digits_in_mnist_format>`_.
+#
+# The one to beat
+# ---------------
+#
+# Before you train anything, ask how far you get without. *Principal component analysis* (PCA) finds the directions in which the images differ most, and keeps the coordinates along them. Among all linear
+# codes of one size, it has the smallest squared error on the data it was fitted to. It needs no training loop, one singular value decomposition does it.
+
+from snippets.autoencoder import PCA, error
+
+pca = PCA(images, code_size=32)
+error(pca, test_images)
+
+# %%
+# This is the mean squared error of a pixel that goes from 0 to 1. Can a network do better? It may bend: with a ReLU between two linear layers, encoder and decoder are no longer linear.
+
+from snippets.autoencoder import make_dense, train
+
+dense = make_dense(code_size=32, seed=0)
+history = train(dense, images, epochs=60, seed=0)
+
+# %%
+# The loop is the usual one, with one line missing: there are no targets to fetch. Now compare on digits that neither of them has seen.
+
+from snippets.autoencoder import beats_pca
+
+beats_pca(pca, dense, test_images)
+
+# %%
+# It does beat PCA, by a margin that is not large. PCA is hard to beat at this size: 32 of 64 numbers keep nearly everything, and few images are enough to fit it. A network has to earn its place. We will see below where it pulls away.
+#
+# Why the learning rate changes
+# -----------------------------
+#
+# The rate above rose and fell in `one cycle <../docs/learn/schedulers.md#schedulers.one_cycle_counts_steps>`_. Was it worth it? The same model once more, with the rate at its largest value all the time.
+
+from snippets.autoencoder import compare_errors, plot_histories
+
+constant = make_dense(code_size=32, seed=0)
+constant_history = train(constant, images, epochs=60, seed=0, schedule=False)
+# alt: The error on the training digits in 60 epochs, on a logarithmic scale. The constant rate is ahead at first. After half of the epochs the one cycle, still falling, ends below.
+plot_histories({"one cycle": history, "constant rate": constant_history})
+compare_errors({"PCA": pca, "one cycle": dense, "constant rate": constant}, test_images)
+
+# %%
+# The constant rate learns faster at first. Then its steps are too large for the bottom of the valley, and it rattles. The cycle takes small steps at the end and gets lower. On new digits part of that
+# gain is left.
+#
+# Convolutions
+# ------------
+#
+# Images ask for convolutions (`LeNet-5 <lenet5.ipynb>`_ says why). This encoder halves the image twice, from 8 by 8 over 4 by 4 to 2 by 2. The decoder doubles it with *transposed* convolutions, which draw a small patch for each cell.
+
+from snippets.autoencoder import count_parameters, make_convolutional, show_reconstructions
+
+convolutional = make_convolutional(code_size=32, seed=0)
+conv_history = train(convolutional, images, epochs=60, seed=0)
+count_parameters({"dense": dense, "convolutional": convolutional})
+compare_errors({"PCA": pca, "dense": dense, "convolutional": convolutional}, test_images)
+# alt: Four rows of the same eight digits: the originals, and what PCA, the dense and the convolutional autoencoder make of them. The rows are hard to tell apart, the last is a little softer.
+show_reconstructions({"PCA": pca, "dense": dense, "convolutional": convolutional}, test_images)
+
+# %%
+# The convolutional one has fewer parameters, and here it is worse even than PCA, though you have to look twice to see it. There is not much to gain from sharing kernels across an image of 8 by 8 pixels, where each pixel has a place and a meaning of its own.
+# On large images this is different. The lesson is to measure, and to keep the plain baseline in the table.
+#
+# Sparse codes
+# ------------
+#
+# A code can be large and still say little at a time: let most of its numbers be 0, but not the same ones for each digit. Two changes do it. A ReLU at the end of the encoder makes exact zeros possible, and a *penalty* on the size of the
+# numbers makes them worthwhile: what is not needed, is not used.
+
+from snippets.autoencoder import compare_sparsity, make_sparse
+
+sparse = make_sparse(code_size=32, seed=0)
+sparse_history = train(sparse, images, epochs=60, seed=0, penalty=0.1)
+compare_sparsity(sparse, images, test_images)
+
+# %%
+# With the numbers that a digit really uses, the sparse code is better than PCA with as many. PCA has to use the same directions for all digits. The sparse code can choose.
+
+from snippets.autoencoder import show_codes
+
+# alt: Two grids, dense above and sparse below, with a column for each of 80 test digits and a row for each of 32 numbers. The dense grid is full. The sparse one has many gaps, and its rows are lit for some digits and empty for others.
+show_codes({"dense": dense, "sparse": sparse}, test_images, test_labels)
+
+# %%
+# Columns are sorted by digit. In the sparse grid (a gap is a 0) some rows are lit for one or two digits only: a number has become a detector for a part of a shape, without a label. Other rows are empty, so the code could have been shorter.
+#
+# A map of the digits
+# -------------------
+#
+# Now squeeze hard: two numbers. They can be drawn as a point, so the encoder becomes a map maker. Here PCA and the network part ways.
+
+two_numbers = make_dense(code_size=2, seed=0)
+two_history = train(two_numbers, images, epochs=60, seed=0)
+flat = PCA(images, code_size=2)
+beats_pca(flat, two_numbers, test_images)
+# alt: Three rows of eight digits: the originals, blurs that PCA makes of two numbers, in which few digits can be read, and what the autoencoder makes of two numbers, in which more can be read.
+show_reconstructions({"PCA": flat, "autoencoder": two_numbers}, test_images)
+
+# %%
+# A map is good if neighbors are alike. So for each test digit, find the nearest one on the map, and ask whether both have the same label. For the code of 32 numbers, take its two main directions.
+
+from snippets.autoencoder import compare_maps, named_maps, show_maps
+
+maps = named_maps(flat, dense, two_numbers)
+compare_maps(maps, test_images, test_labels)
+# alt: Three maps of the test digits. In the first two, PCA of the pixels and of the 32 numbers, most digits overlap. In the third, made by two numbers, the 0, 2, 4, 6 and 9 form groups of their own, and others touch.
+show_maps(maps, test_images, test_labels)
+
+# %%
+# The main directions of the 32 numbers are no better a map than those of the pixels: with room for 32 numbers, nothing made the encoder put what matters into two. With two numbers it had to. On its map, three of four neighbors share a label that the
+# network was never told. Where digits overlap, the decoder has to draw the mean of both, and you see such blurs in the row above.
+#
+# What to remember
+# ----------------
+#
+# - An autoencoder learns without labels: its targets are its inputs, and the short code keeps it from copying.
+# - PCA is the best linear code. Compare with it, at the same size and on new data, before you believe in a network.
+# - At 32 numbers the dense autoencoder is a little better than PCA; at 2 it is much better. The convolutional one was worse, on images this small.
+# - A rate that falls at the end gets lower than one that stays. A penalty and a ReLU make codes sparse.
+#
+# Where to go next: `Learning-rate schedules <../docs/learn/schedulers.md>`_, and `LeNet-5 <lenet5.ipynb>`_, which reads these digits with the help of labels.
