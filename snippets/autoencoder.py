@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from torch import nn
 
 from snippets.data import mnist_tensors, show_digit, write_digits_as_mnist
@@ -123,18 +124,15 @@ def train(model, images, epochs, seed, schedule=True, penalty=0.0):
 
 
 def compare_errors(models, images):
-    """Errors on the same images; says how much lower or higher than the first each one is."""
-    errors = {name: error(model, images) for name, model in models.items()}
-    first = next(iter(errors.values()))
-    for name, number in errors.items():
-        print(f"{name:15} error {number:.4f}, {number / first - 1:+.0%}")
-    return errors
+    """The errors of several models on the same images."""
+    for name, model in models.items():
+        print(f"{name:15} error {error(model, images):.4f}")
 
 
 def beats_pca(pca, model, images):
     """Whether a trained autoencoder reconstructs new images better than PCA does."""
-    errors = compare_errors({"PCA": pca, "autoencoder": model}, images)
-    assert errors["autoencoder"] < errors["PCA"]
+    compare_errors({"PCA": pca, "autoencoder": model}, images)
+    assert error(model, images) < error(pca, images)
 
 
 def count_parameters(models):
@@ -168,20 +166,18 @@ def plot_histories(histories):
     plt.show()
 
 
-def numbers_used(model, images):
-    """How many numbers of its code an image uses, on average: those that are not 0."""
-    with torch.no_grad():
-        return (model.encoder(images) != 0).float().sum(dim=1).mean().item()
-
-
 def compare_sparsity(model, train_images, images):
-    """A sparse code, and PCA with as many numbers as an image uses of it."""
-    used = round(numbers_used(model, images))
-    pca = PCA(train_images, used)
-    print(f"an image uses {used} of its {model.encoder(images).shape[1]} numbers")
-    errors = compare_errors({f"PCA, {used} numbers": pca, "sparse": model}, images)
-    assert used < 20
-    assert min(errors, key=errors.get) == "sparse"
+    """A sparse code, and PCA with as many numbers as an image uses of it: those that are not 0."""
+    with torch.no_grad():
+        used = model.encoder(images) != 0
+    count = round(used.float().sum(dim=1).mean().item())
+    print("numbers in a code:       ", used.shape[1])
+    print("used by at least 1 image:", used.any(dim=0).sum().item())
+    print("used by an image:        ", count)
+    pca = PCA(train_images, count)
+    compare_errors({f"PCA, {count} numbers": pca, "sparse": model}, images)
+    assert count < 20
+    assert error(model, images) < error(pca, images)
 
 
 def show_codes(models, images, labels):
@@ -190,13 +186,16 @@ def show_codes(models, images, labels):
     fig, axes = plt.subplots(
         len(models), 1, figsize=(6.4, 4), sharex=True, layout="constrained"
     )
-    with torch.no_grad():
-        for ax, (name, model) in zip(axes, models.items(), strict=True):
-            codes = model.encoder(images[order.indices])
-            # Where a number is 0, the page shows through.
-            codes = codes.masked_fill(codes == 0, float("nan"))
-            ax.imshow(codes.T.tolist(), aspect="auto", interpolation="none")
-            ax.set(title=name, ylabel="number")
+    shades = LinearSegmentedColormap.from_list(
+        "shades", [to_rgba("C0", 0.15), to_rgba("C0", 1)]
+    )
+    for ax, (name, model) in zip(axes, models.items(), strict=True):
+        with torch.no_grad():
+            sizes = model.encoder(images[order.indices]).abs()
+        # Where a number is 0, the page shows through.
+        sizes = sizes.masked_fill(sizes == 0, float("nan"))
+        ax.imshow(sizes.T.tolist(), aspect="auto", cmap=shades, interpolation="none")
+        ax.set(title=name, ylabel="number")
     firsts = [(order.values == digit).nonzero()[0].item() for digit in range(10)]
     axes[-1].set_xticks(firsts, range(10))
     axes[-1].set_xlabel("digit")
@@ -245,5 +244,6 @@ def show_maps(models, images, labels):
             x, y = places[labels == digit].T
             # Ten digits and eight colors: the digit itself is the mark.
             ax.scatter(x, y, s=22, marker=f"${digit}$", color=f"C{digit % 8}", lw=0.2)
-        ax.set(title=name, xticks=[], yticks=[])
+        ax.set_title(name)
+        ax.axis("off")
     plt.show()

@@ -36,7 +36,7 @@ def place_in_field(images):
     """Digits of 8 by 8 pixels, enlarged to 20 by 20 and centered in a field of 32 by 32."""
     enlarged = F.interpolate(images, size=(20, 20), mode="bilinear")
     field = F.pad(enlarged, (6, 6, 6, 6))
-    # The paper's scale: -0.1 for paper, 1.175 for ink.
+    # The paper's scale: -0.1 for the background, 1.175 for ink.
     return field * 1.275 - 0.1
 
 
@@ -260,6 +260,7 @@ def plot_losses(history):
     fig, ax = plt.subplots(figsize=(6.4, 2.4), layout="constrained")
     ax.plot(range(1, len(history) + 1), history, ".-")
     ax.set(xlabel="epoch", ylabel="loss on distorted digits", yscale="log")
+    ax.set_xticks(range(5, len(history) + 1, 5))
     plt.show()
 
 
@@ -277,7 +278,7 @@ def judge(model, test_set, other_hands):
         images, labels = dataset.tensors
         right = predict(model, images).indices == labels
         accuracies.append(right.float().mean().item())
-        print(f"{name:11} accuracy {accuracies[-1]:.2f} on {len(labels)} digits")
+        print(f"{name:11} accuracy {accuracies[-1]:.3f} on {len(labels)} digits")
     assert accuracies[0] >= 0.98
     assert 0.9 < accuracies[1] < accuracies[0]
 

@@ -31,13 +31,13 @@ def show_task(length, seed):
     print("marked:", place)
     print("answer:", "abcd"[answer])
 
-    fig, ax = plt.subplots(figsize=(6.4, 1.6), layout="constrained")
+    fig, ax = plt.subplots(figsize=(6.4, 1.8), layout="constrained")
     for row in range(5):
         steps = inputs[0, :, row].nonzero().flatten().tolist()
         ax.plot(steps, [row] * len(steps), "s", markersize=4, color=f"C{row % 4}")
     ax.plot(place, answer, "o", markersize=12, markerfacecolor="none", color="C3")
     ax.set(xlabel="step", yticks=range(5), yticklabels=[*"abcd", "mark"])
-    ax.invert_yaxis()
+    ax.set_ylim(4.6, -0.8)
     plt.show()
 
 

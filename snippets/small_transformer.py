@@ -82,6 +82,7 @@ def position_code(length, features):
     """For each position the sines and cosines of its number, from fast to slow waves."""
     positions = torch.arange(length).unsqueeze(1)
     speeds = 10_000 ** (-torch.arange(0, features, 2) / features)
+    # The paper alternates sines and cosines; the order of features does not matter.
     return torch.cat([(positions * speeds).sin(), (positions * speeds).cos()], dim=1)
 
 
@@ -89,15 +90,16 @@ def show_position_code(length, features):
     """The code of each position, and how similar the codes of two positions are."""
     code = position_code(length, features)
     similarity = code @ code.T
-    for distance in range(3):
+    for distance in range(length):
         products = similarity.diagonal(distance)
-        print(f"positions {distance} apart: dot product {products.mean():.2f}")
         assert torch.allclose(products, products.mean().expand_as(products), atol=1e-4)
+        if distance < 3:
+            print(f"positions {distance} apart: dot product {products.mean():.2f}")
 
     fig, axes = plt.subplots(1, 2, figsize=(6.4, 2.8), layout="constrained")
     axes[0].imshow(code.tolist(), aspect="auto", cmap="PuOr", interpolation="none")
     axes[0].set(xlabel="feature", ylabel="position", title="code")
-    axes[1].imshow(similarity.tolist(), cmap="PuOr", vmin=-features, vmax=features)
+    axes[1].imshow(similarity.tolist(), interpolation="none")
     axes[1].set(xlabel="position", ylabel="position", title="dot products")
     plt.show()
 
@@ -302,7 +304,7 @@ def show_attention(model, length, seed):
         "shades", [to_rgba("C0", 0), to_rgba("C0", 1)]
     )
     fig, axes = plt.subplots(
-        1, len(weights), figsize=(6.4, 3), sharey=True, layout="constrained"
+        1, len(weights), figsize=(6.4, 2.4), sharey=True, layout="constrained"
     )
     for head, (ax, map_) in enumerate(zip(axes, weights, strict=True)):
         ax.imshow(map_[length:].tolist(), cmap=shades, vmin=0, vmax=1)

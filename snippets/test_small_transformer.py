@@ -62,3 +62,14 @@ def test_generated_tokens_follow_the_given_ones():
         assert torch.equal(
             tokens[:, place], model(tokens[:, :place])[:, -1].argmax(dim=1)
         )
+
+
+def test_order_is_invisible_to_one_block_alone():
+    """Without a code of positions one block has a bag of tokens; with two, the mask shows some order."""
+    torch.manual_seed(0)
+    tokens = torch.tensor([[3, 1, 4, 1, 5, 9, 10]])
+    shuffled = torch.tensor([[9, 1, 5, 3, 4, 1, 10]])
+    for blocks in (1, 2):
+        model = SmallTransformer(features=16, heads=2, blocks=blocks, positions=False)
+        one, other = model(tokens)[0, -1], model(shuffled)[0, -1]
+        assert torch.allclose(one, other, rtol=0, atol=1e-5) == (blocks == 1)

@@ -20,9 +20,8 @@ You should have read `Modules <../docs/learn/modules.md>`_ and `The training loo
 # and that is a decision to be open about: enlarging adds no detail. A kernel of 5 by 5 pixels that met sharp strokes in 1998
 # meets soft ones here.
 #
-# We follow the paper's proportions. Its characters were at most 20 by 20 pixels, in the middle of a field of 32 by 32.
-# The margin lets the outermost strokes pass through the middle of a kernel, too. Paper is -0.1 and ink is 1.175, which
-# put the mean of the paper's inputs near 0 and their standard deviation near 1.
+# We follow the paper's proportions. Its characters were at most 20 by 20 pixels, in the middle of a field of 32 by 32. The margin is there so that the end of a stroke can lie in the
+# middle of what a unit of a deeper layer sees. The background is -0.1 and ink is 1.175.
 
 from snippets.lenet5 import lenet_sets, show_enlarged
 
@@ -31,7 +30,7 @@ train_set, test_set, other_hands = lenet_sets("digits")
 show_enlarged("digits")
 
 # %%
-# The mean and the deviation are not quite 0 and 1, because these digits are not the paper's.
+# The paper chose this scale to bring the mean of its inputs near 0 and their variance near 1. Here the mean is near 0, but the deviation is a third: the strokes are soft and the margins wide.
 #
 # Whose digits?
 # -------------
@@ -155,7 +154,7 @@ show_kernels(model)
 
 # %%
 # Where a kernel is purple on one side and orange on the other, it answers to an edge in that direction. Kernels are hard to read, though. It is easier to see what they do
-# to a digit. A row shows the maps of one layer. Bright cells are where the layer says yes.
+# to a digit. A row shows the maps of one layer. Bright cells are where the layer says yes; each map has its own scale of gray.
 
 from snippets.lenet5 import show_feature_maps
 
@@ -163,7 +162,7 @@ from snippets.lenet5 import show_feature_maps
 show_feature_maps(model, test_set, number=0)
 
 # %%
-# The maps of C1 still look like the digit, each with other edges lit. S2 keeps them at half the size. In C3 and S4 the digit is no longer to be seen: a cell there
+# The maps of C1 still look like the digit, each with other edges lit. S2 keeps them at half the size. In C3 and S4 the digit is hard to find: a cell there
 # says that some combination of strokes is roughly in this place. C5 and F6 have no places any more, only numbers.
 #
 # Which digits does it get wrong?

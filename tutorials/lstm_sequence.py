@@ -5,7 +5,7 @@ An LSTM that remembers for sixty steps
 How does a network remember something it read long ago?
 
 You will give three networks a task in which one letter has to be kept in mind while 50 others pass by. A plain recurrent network never gets better than guessing.
-An LSTM fails just as badly, until one line sets its gates. Then it answers at least 99 of 100 sequences right. The last picture shows how: at the right
+An LSTM fails just as badly, until two of its biases are set. Then it answers at least 99 of 100 sequences right. The last picture shows how: at the right
 moment, some of its gates open, a letter goes in, and they close again.
 
 You should have read `Modules <../docs/learn/modules.md>`_, `Autograd <../docs/learn/autograd.md>`_ and `The training loop <../docs/learn/training_loop.md>`_.
@@ -84,7 +84,7 @@ show_gradients(readers, length=60, seed=0)
 # %%
 # A straight line on this scale means: each step back divides by the same factor. What the plain network hears from step 0 is far below the noise from the last steps.
 #
-# The LSTM was invented against this. Along the cell, a gradient is multiplied by the keep gate alone. But the library starts with biases near 0, so the keep gates start near
+# The LSTM was invented against this. On the direct way along the cell, a gradient is multiplied by the keep gate alone. But the library starts with biases near 0, so the keep gates start near
 # :math:`\sigma(0) = 0.5`, and :math:`0.5^{50}` is about :math:`10^{-15}`. The architecture *can* remember. It does not start out that way.
 #
 # The patient LSTM starts with a bias of 5 at its keep gates, so they are near :math:`\sigma(5) = 0.993`. Its write gates have a bias of -2, so they are near 0.12: do not write
@@ -102,7 +102,7 @@ train_readers(readers, length=60, steps=500)
 
 # %%
 # The two that could not hear step 0 did not learn a thing. They have as many units, the same optimizer and the same data. This does not say that they never would, with more steps or other settings; it
-# says what one line of initialization is worth.
+# says what the initial values of two biases are worth.
 #
 # (If you want a patient LSTM of your own: ``nn.LSTM`` has *two* bias vectors that are added. Set one, and set the other to 0, or the gate gets the sum.)
 #
@@ -114,7 +114,7 @@ patient = choose(readers, name="patient LSTM")
 try_lengths(patient, lengths=[60, 120, 240, 480])
 
 # %%
-# A rule for what to write and what to keep holds at any length, as long as the cells keep what they have.
+# It does, at eight times the length. A rule for what to write and what to keep does not count steps.
 #
 # Look inside
 # -----------
@@ -123,14 +123,14 @@ try_lengths(patient, lengths=[60, 120, 240, 480])
 
 from snippets.lstm_sequence import show_gates
 
-# alt: Three units, gates above and cells below. At the mark the write gate has a peak, while the keep gate stays near 1. Before the mark the cells of the four versions are one line; there it splits, and the lines stay apart to the end.
+# alt: Three units, gates above and cells below. At the mark the write gate has a peak, while the keep gate is near 1. Before the mark the cells of the four versions are one line; there it splits, and the lines stay apart to the end.
 show_gates(patient, length=60, seed=3)
 
 # %%
 # To the left of the dotted line the four versions are the same. At the line the write gates jump, and the cells of the four letters part. From there on the four sequences
 # are the same again, yet the cells stay apart: that is the memory. No single unit needs to tell all four letters from each other; together they do.
 #
-# The picture is not a textbook's. Some cells grow after the mark, because units feed each other, and nothing in the task forbids it. Look at what your network does before you explain it.
+# The picture is not quite a textbook's: some cells go on growing after the mark. Nothing in the task forbids it, as long as the four stay apart. Look at what your network does before you explain it.
 #
 # What to remember
 # ----------------

@@ -72,7 +72,7 @@ compare_heads(length=10, features=16, heads=2, seed=0)
 
 from snippets.small_transformer import show_position_code
 
-# alt: Left, the code: 21 positions by 64 features, with stripes that are narrow on the left and wide to the right. Right, the dot products of all pairs of positions: strongest on the diagonal, and the same along each parallel to it.
+# alt: Left, the code of 21 positions in 64 features, sines and then cosines, each from fast waves to waves so slow that they hardly change. Right, the dot products of all pairs of positions: largest on the diagonal, and the same along each parallel to it.
 show_position_code(length=21, features=64)
 
 # %%
@@ -144,11 +144,11 @@ try_longer(model, length=11, seed=1)
 # Where does it look?
 # -------------------
 #
-# Each row is a digit that the model writes, each column a token that it can look at. The darker, the more weight.
+# Each row is a digit that the model writes, each column a token that it can look at. The stronger the color, the more weight.
 
 from snippets.small_transformer import show_attention
 
-# alt: Two attention maps, one for each head, with a row for each digit that is written and a column for each token. A dark diagonal runs from the last of the ten digits in the first row to the first digit in the last row.
+# alt: Two attention maps, one for each head, with a row for each digit that is written and a column for each token. A diagonal runs from the last of the ten digits in the first row to the first digit in the last row.
 show_attention(model, length=10, seed=2)
 
 # %%
