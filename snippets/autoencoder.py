@@ -62,19 +62,17 @@ def make_dense(code_size, seed):
 
 
 def make_convolutional(code_size, seed):
-    """An autoencoder whose maps are halved in size twice, and doubled twice."""
+    """An autoencoder with convolutions, whose maps are halved in size once, and doubled once."""
     torch.manual_seed(seed)
-    halve = {"kernel_size": 3, "stride": 2, "padding": 1}
-    double = {"kernel_size": 2, "stride": 2}
     encoder = nn.Sequential(
-        *[nn.Conv2d(1, 16, **halve), nn.ReLU()],
-        *[nn.Conv2d(16, 32, **halve), nn.ReLU()],
-        *[nn.Flatten(), nn.Linear(32 * 2 * 2, code_size)],
+        *[nn.Conv2d(1, 16, kernel_size=3, padding=1), nn.ReLU()],
+        *[nn.Conv2d(16, 32, kernel_size=3, stride=2, padding=1), nn.ReLU()],
+        *[nn.Flatten(), nn.Linear(32 * 4 * 4, code_size)],
     )
     decoder = nn.Sequential(
-        *[nn.Linear(code_size, 32 * 2 * 2), nn.ReLU(), nn.Unflatten(1, (32, 2, 2))],
-        *[nn.ConvTranspose2d(32, 16, **double), nn.ReLU()],
-        nn.ConvTranspose2d(16, 1, **double),
+        *[nn.Linear(code_size, 32 * 4 * 4), nn.ReLU(), nn.Unflatten(1, (32, 4, 4))],
+        *[nn.ConvTranspose2d(32, 16, kernel_size=2, stride=2), nn.ReLU()],
+        nn.Conv2d(16, 1, kernel_size=3, padding=1),
     )
     return Autoencoder(encoder, decoder)
 

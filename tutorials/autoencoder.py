@@ -73,7 +73,7 @@ compare_errors({"PCA": pca, "one cycle": dense, "constant rate": constant}, test
 # Convolutions
 # ------------
 #
-# Images ask for convolutions (`LeNet-5 <lenet5.ipynb>`_ says why). This encoder halves the image twice, from 8 by 8 over 4 by 4 to 2 by 2. The decoder doubles it with *transposed* convolutions, which draw a small patch for each cell.
+# Images ask for convolutions (`LeNet-5 <lenet5.ipynb>`_ says why). This encoder makes 16 maps, halves them to 32 maps of 4 by 4, and turns those into a code. The decoder goes the other way; a *transposed* convolution, which draws a small patch for each cell, doubles the maps.
 
 from snippets.autoencoder import count_parameters, make_convolutional, show_reconstructions
 
@@ -81,11 +81,11 @@ convolutional = make_convolutional(code_size=32, seed=0)
 conv_history = train(convolutional, images, epochs=40, seed=0)
 count_parameters({"dense": dense, "convolutional": convolutional})
 compare_errors({"PCA": pca, "dense": dense, "convolutional": convolutional}, test_images)
-# alt: Four rows of the same eight digits: the originals, and what PCA, the dense and the convolutional autoencoder make of them. The rows are hard to tell apart, the last is a little softer.
+# alt: Four rows of the same eight digits: the originals, and what PCA, the dense and the convolutional autoencoder make of them. The rows are hard to tell apart.
 show_reconstructions({"PCA": pca, "dense": dense, "convolutional": convolutional}, test_images)
 
 # %%
-# The convolutional one has fewer parameters (and got fewer epochs, as each takes longer), and here it is worse even than PCA, though you have to look twice to see it. A likely reason: in an image of 8 by 8 pixels each pixel has a place and a meaning of its own,
+# The convolutional one has fewer parameters (and got fewer epochs, as each takes longer). It comes near PCA and does not beat it. A likely reason: in an image of 8 by 8 pixels each pixel has a place and a meaning of its own,
 # and there is little to gain from using one kernel everywhere. The lesson is to measure, and to keep the plain baseline in the table.
 #
 # Sparse codes
