@@ -192,3 +192,22 @@ def test_check_tells_the_states_of_each_device(sandbox: Sandbox) -> None:
     assert "the record of snippets.topic.second is stale" in strict.stdout
     assert "snippets.topic.third has no record on the cuda" in strict.stdout
     assert "pytest snippets/topic.py::third --device cuda --record" in strict.stdout
+
+
+def test_a_module_that_nobody_uses_changes_no_program(sandbox: Sandbox) -> None:
+    """Its imports once decided which of two other modules came first in their common programs."""
+    sandbox.write("snippets/add.py", '"""T."""\n\n\ndef add(x):\n    """T."""\n    return x + 1\n')
+    sandbox.write("snippets/sub.py", '"""T."""\n\n\ndef sub(x):\n    """T."""\n    return x - 1\n')
+    uses = "from snippets.add import add\nfrom snippets.sub import sub\n"
+    demo = f'"""T."""\n\n{uses}\n\ndef demo() -> None:\n    """Show."""\n    print(add(sub(1)))\n'
+    sandbox.write("snippets/topic.py", demo)
+
+    def identity() -> str:
+        project = Project(sandbox.root)
+        return project.program(project.catalog.find("snippets.topic.demo")).sha256
+
+    before = identity()
+    sandbox.write(
+        "snippets/aaa.py", '"""T."""\n\nfrom snippets.sub import sub\n\n\ndef more(x):\n    """T."""\n    return sub(x)\n'
+    )
+    assert identity() == before

@@ -103,7 +103,7 @@ class Programs:
             body = statement_text(module, snippet.node)
         else:
             body = self._add_demo(parts, module, snippet)
-        preamble = _preamble(parts, list(self.catalog.modules))
+        preamble = _preamble(parts)
         return Program(snippet, preamble, body, _uses(parts))
 
     def _add_demo(self, parts: _Parts, module: Module, snippet: Snippet) -> str:
@@ -198,7 +198,7 @@ class Gathering:
             self._parts.futures - futures,
             {key: unit for key, unit in self._parts.units.items() if key not in units},
         )
-        return _preamble(new, list(modules))
+        return _preamble(new)
 
     def uses(self) -> frozenset[str]:
         """Full names of the snippets whose source has been handed out."""
@@ -233,8 +233,9 @@ def _defaults(node: ast.FunctionDef) -> str:
     return "".join(f"{argument.arg} = {ast.unparse(default)}\n" for argument, default in pairs)
 
 
-def _preamble(parts: _Parts, order: list[str]) -> str:
+def _preamble(parts: _Parts) -> str:
     """Imports, then definitions: modules after those they import, each module's in its own order."""
+    order = _module_order({module.name: module for module, _ in parts.units.values()})
     text = _import_text(list(parts.imports.values()), parts.futures)
     previous: ast.stmt | None = None
     for key in sorted(parts.units, key=lambda key: (order.index(key[0]), key[1])):
@@ -246,6 +247,22 @@ def _preamble(parts: _Parts, order: list[str]) -> str:
         text += statement_text(module, statement)
         previous = statement
     return text
+
+
+def _module_order(modules: dict[str, Module]) -> list[str]:
+    """Modules after those they import, ties in alphabetical order; what else the catalog holds makes no difference."""
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        for other in sorted({sibling(item.module) or "" for item in modules[name].sibling_imports()} & modules.keys()):
+            if other not in order:
+                visit(other)
+        if name not in order:
+            order.append(name)
+
+    for name in sorted(modules):
+        visit(name)
+    return order
 
 
 def _import_text(imports: list[Import], futures: set[str]) -> str:
