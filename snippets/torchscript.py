@@ -590,6 +590,9 @@ def fusing_timed() -> None:
 @pytest.mark.needs("g++")
 @pytest.mark.slow
 @pytest.mark.time_limit(180)
+@pytest.mark.cpu_only(
+    "on an NVIDIA H200 with torch 2.11.0 the process crashed while it loaded the package"
+)
 def package_ahead_of_time() -> None:
     """AOTInductor: an exported program compiled once into a package with a shared library."""
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
