@@ -33,7 +33,8 @@ CONTRAST = """() => {
   const ratios = {};
   for (const e of document.querySelectorAll(".tp-block pre > *, .tp-block pre > * *")) {
     const name = `${e.localName}.${e.className}${e.closest(".hll") ? " highlighted" : ""}`;
-    if (name in ratios) continue;
+    // The theme's own button is an icon without text.
+    if (name in ratios || e.closest("nav")) continue;
     const under = ground(e), ink = over(parse(getComputedStyle(e).color), under);
     const [a, b] = [light(ink), light(under)].sort((x, y) => y - x);
     ratios[name] = (a + 0.05) / (b + 0.05);

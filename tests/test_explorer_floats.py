@@ -224,6 +224,6 @@ def test_without_scripts_there_is_the_figure_and_a_word(browser: Any, site_url: 
     page = context.new_page()
     page.goto(site_url + PAGE)
     assert "This explorer needs JavaScript" in page.locator("fig-floats").inner_text()
-    figure = page.locator('[data-snippet="snippets.dtypes.formats_side_by_side"] .tp-figure svg')
+    figure = page.locator('[data-snippet="snippets.dtypes.formats_side_by_side"] .tp-figure svg').first
     assert figure.bounding_box()["height"] > 100
     context.close()

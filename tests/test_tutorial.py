@@ -67,7 +67,8 @@ CELLS = {
     "an unknown module": ("from snippets.curves import line\n", 10, "there is no snippet module snippets/curves.py"),
     "an unknown snippet": ("from snippets.lines import lines\n", 10, "did you mean snippets.lines.line"),
     "a name with two meanings": ("line = line(2)\n", 10, "line means two different things"),
-    "helpers with one name": ("from snippets.other import total\n", 10, "_square means two different things"),
+    # Imports that stand together in a cell are read together, and the first one is named.
+    "helpers with one name": ("from snippets.other import total\n", 8, "_square means two different things"),
 }
 # Case: a text block that starts at line 10, the line at fault, what is said.
 TEXTS = {

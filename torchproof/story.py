@@ -23,6 +23,7 @@ _LINK = re.compile(r"(?<=\]\()(?P<target>\.{0,2}/?[^)\s:]+)(?=\))")
 _ALERT = re.compile(r'<div class="alert alert-\w+"><h4>(\w+)</h4>')
 _SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 _FINAL = "final-picture"
+_SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', re.IGNORECASE)
 _TITLE = re.compile(r"\A# (?P<title>.+)\n+(?P<summary>(?:.+\n?)+)")
 
 
@@ -110,7 +111,11 @@ def thumbnail(told: Story) -> str:
 def card(told: Story, site_root: str) -> str:
     """What the gallery shows of a tutorial."""
     address = f"{site_root}{FOLDER}/{told.tutorial.name}/"
-    picture = f'<img src="{address}thumbnail.svg" alt="" loading="lazy">' if told.figures else ""
+    picture = ""
+    if told.figures and (size := _SIZE.search(told.figures[-1])):
+        # With its size the picture keeps its place free until it has come.
+        width, height = (round(float(number)) for number in size.groups())
+        picture = f'<img src="{address}thumbnail.svg" width="{width}" height="{height}" alt="" loading="lazy">'
     return (
         f'<a class="tp-card" href="{address}"><span class="tp-thumbnail">{picture}</span>'
         f'<span class="tp-card-text"><strong>{_inline(told.title)}</strong> <span>{_inline(told.summary)}</span> '

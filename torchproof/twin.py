@@ -58,7 +58,7 @@ def twin(project: Project, page: Page) -> str:
             told = card_markdown(named(project, item.name), site_root)
         else:
             told = _block(project, item, site_root)
-        parts.append("\n".join((item.indent + line).rstrip() for line in told.split("\n")))
+        parts.append("\n".join(item.indent + line if line else "" for line in told.split("\n")))
         done = item.stop
     parts.append(_prose("\n".join(lines[done:]), path, folder))
     return re.sub(r"\n{3,}", "\n\n", _unfolded("\n".join(parts))).strip() + "\n"

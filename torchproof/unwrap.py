@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from html import escape, unescape
 from pathlib import Path
 from urllib.parse import urljoin
@@ -26,6 +27,8 @@ _NOISE = re.compile(r"<script.*?</script>|<style.*?</style>|<!--.*?-->", re.DOTA
 _ANCHOR = re.compile(r'<a class="anchor-link" href="([^"]+)">¶</a>')
 _ARTICLE = re.compile(r"(?P<start><article [^>]*>)(?P<inside>.*?)(?P<end></article>)", re.DOTALL)
 _DESCRIPTION = re.compile(r'(?<=<meta name="description" content=")[^"]*')
+# Characters of a page's description.
+_DESCRIBED = 200
 _CANONICAL = re.compile(r'<link rel="canonical" href="([^"]+)">')
 _HREF = re.compile(r'href="(?P<address>[^":#]*)(?:#(?P<anchor>[^"]+))?"')
 
@@ -79,7 +82,18 @@ def _cleaned(text: str, told: Story) -> str:
     around = [_NOISE.sub("", part).strip() for part in (before, after.removeprefix("\n</div>"))]
     content = "\n".join([article["start"], around[0], inside, around[1], article["end"]])
     page = text[: article.start()] + content + text[article.end() :]
-    return _DESCRIPTION.sub(lambda _: escape(_plain(told.summary)), page, count=1)
+    return _DESCRIPTION.sub(lambda _: escape(_shortened(_plain(told.summary))), page, count=1)
+
+
+def _shortened(text: str) -> str:
+    """As many whole sentences as a list of search results shows; of a long first sentence, its beginning."""
+    sentences = re.split(r"(?<=[.?!])\s+", text)
+    kept = sentences[0]
+    for sentence in sentences[1:]:
+        if len(kept) + 1 + len(sentence) > _DESCRIBED:
+            break
+        kept += f" {sentence}"
+    return textwrap.shorten(kept, _DESCRIBED, placeholder=" …")
 
 
 def _plain(text: str) -> str:

@@ -8,6 +8,11 @@
       nav.removeAttribute("aria-label");
     }
   };
+  // The theme's copy button stands in a landmark of its own in every block of code, some time after the page has come.
+  const quiet = () => {
+    for (const nav of document.querySelectorAll(".md-code__nav:not([role])")) nav.setAttribute("role", "presentation");
+  };
+  new MutationObserver(quiet).observe(document.body, { childList: true, subtree: true });
   start();
   if (typeof document$ !== "undefined") document$.subscribe(start);
 })();
