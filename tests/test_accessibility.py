@@ -13,8 +13,9 @@ WIDTHS = (360, 1280)
 # The pages that hold every kind of thing; the others are looked at in one combination each, in turn.
 THOROUGH = ("index.html", "learn/tensors/index.html")
 # Tokens of code and parts of figures are nine elements of ten. A figure is one image with an alternative text, and the
-# contrast of code is computed below, once for each pair of colors.
+# contrast of code is computed below, once for each pair of colors. The rows of the table of runs are all alike.
 PLAIN = """() => {
+  for (const row of document.querySelectorAll(".tp-runs tr:nth-child(n + 20), .tp-which a:nth-of-type(n + 10)")) row.remove();
   for (const code of document.querySelectorAll("pre > code")) code.textContent = code.textContent;
   for (const figure of document.querySelectorAll("svg[role=img]")) figure.replaceChildren();
 }"""
