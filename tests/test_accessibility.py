@@ -97,8 +97,8 @@ def test_code_and_output_have_contrast(page: Any, site: Path, site_url: str) -> 
             colors |= set(ratios)
             weak = {name: ratio for name, ratio in ratios.items() if ratio < 4.5}
             assert not weak, f"{address} {scheme}: {weak}"
-    # Keywords, strings, numbers and comments, highlighted lines and errors: the check has seen them.
-    assert {"span.k", "span.s2", "span.mi", "span.c1", "span.tp-error", "samp."} < colors
+    # Keywords, strings, numbers and comments, output and highlighted lines: the check has seen them.
+    assert {"span.k", "span.s2", "span.mi", "span.c1", "samp."} < colors
     assert any("highlighted" in name for name in colors)
 
 
