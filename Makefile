@@ -11,7 +11,7 @@ help:
 	@echo "make test     run every program, every test of the machinery, and the browser tests"
 	@echo "make site     build the site into site/"
 	@echo "make record   run every program and every tutorial, and write what they did"
-	@echo "make check    say which records are stale or missing, in half a second"
+	@echo "make check    say which records are stale or missing; nothing runs"
 	@echo "make mutation   change the programs a little, and see whether they notice"
 	@echo "make benchmark  measure what this costs: against notebooks, against plain pages, by number of snippets"
 	@echo "make clean    remove what the other commands made"

@@ -79,3 +79,17 @@ def test_saving_a_snippet_shows_its_new_output(served: tuple[Sandbox, Callable[[
     sandbox.write("snippets/topic.py", DEMO.format(value=0.125))
     wait_for(lambda: shown(page) == ["loss 0.125", "kept"])
     assert sandbox.torchproof("check").returncode == 0
+
+    # A damaged record and a page that is not text are named, and the server lives on.
+    record = sandbox.root / "docs/records/cpu/topic.json"
+    whole = record.read_text()
+    record.write_text(whole[:100])
+    (sandbox.root / "docs/other.md").write_bytes(b"\xff")
+    sandbox.write("snippets/topic.py", DEMO.format(value=0.75))
+    wait_for(lambda: "the record is not valid JSON" in log.read_text())
+    record.write_text(whole)
+    sandbox.write("snippets/topic.py", DEMO.format(value=0.875))
+    wait_for(lambda: "other.md:1: the page is not UTF-8 text" in log.read_text())
+    (sandbox.root / "docs/other.md").unlink()
+    sandbox.write("snippets/topic.py", DEMO.format(value=2.5))
+    wait_for(lambda: shown(page) == ["loss 2.5", "kept"])

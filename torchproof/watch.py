@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -34,7 +35,11 @@ class Watcher:
         self._runners = [Runner(root, "cpu", seed) for seed in (1, 2)]
         self._seen = self._stamps()
         project = Project(root)
-        programs = [project.program(s) for s in project.catalog.snippets()] if not project.catalog.problems else []
+        programs = []
+        for snippet in project.catalog.snippets():
+            # What is wrong with it is said on its page, and when it is saved.
+            with contextlib.suppress(Problem):
+                programs.append(project.program(snippet))
         for runner in self._runners:
             runner.preload(programs)
 
@@ -70,7 +75,10 @@ class Watcher:
                 yield str(problem)
         for module, runs in ran.items():
             known = recordable(project.catalog.modules[module], "cpu")
-            store(self.root, "cpu", module, self._runners[0].environment(), runs, known)
+            try:
+                store(self.root, "cpu", module, self._runners[0].environment(), runs, known)
+            except (Problem, OSError) as problem:
+                yield str(problem)
         if ran:
             publish(project)
             self._build_again({f"{PACKAGE}.{module}.{run.snippet}" for module, runs in ran.items() for run in runs})
@@ -95,14 +103,17 @@ class Watcher:
 def serve(root: Path, arguments: list[str]) -> int:
     """Start `mkdocs serve` with these arguments, and watch the snippets until it ends."""
     command = [sys.executable, "-m", "mkdocs", "serve", "--dirty", *arguments]
-    server = subprocess.Popen(command, cwd=root)
     watcher = Watcher(root)
+    server = subprocess.Popen(command, cwd=root)
     try:
         while server.poll() is None:
             time.sleep(_EVERY)
             if watcher.changed():
-                for line in watcher.update():
-                    print(line, flush=True)
+                try:
+                    for line in watcher.update():
+                        print(line, flush=True)
+                except Problem as problem:  # A page that cannot be read, say: the next save may find it mended.
+                    print(problem, flush=True)
     except KeyboardInterrupt:
         server.terminate()
     finally:

@@ -10,20 +10,17 @@ from __future__ import annotations
 import json
 import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tests.benchmarks.compare import median  # noqa: E402
 from torchproof.project import Project  # noqa: E402
 
-RUNS = 5
 A_MODULE = 50
 MODULE = '''"""Module {m}."""
 
@@ -79,16 +76,6 @@ def generate(root: Path, count: int) -> None:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-
-
-def median(action: Callable[[], object]) -> float:
-    """Median wall time of five calls."""
-    times = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def checked(root: Path) -> None:
