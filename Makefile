@@ -57,4 +57,4 @@ check: $(STAMP)
 	@$(BIN)/torchproof check
 
 clean:
-	rm -rf .venv site docs/programs docs/tutorials
+	rm -rf .venv .torchproof_cache site docs/programs docs/tutorials

@@ -194,6 +194,26 @@ def test_check_tells_the_states_of_each_device(sandbox: Sandbox) -> None:
     assert "pytest snippets/topic.py::third --device cuda --record" in strict.stdout
 
 
+def test_what_was_found_fresh_is_looked_at_again_when_a_byte_changes(sandbox: Sandbox) -> None:
+    sandbox.write("snippets/topic.py", '"""T."""\n\n\ndef demo() -> None:\n    """Show."""\n    print("demo")\n')
+    page = sandbox.write("docs/index.md", "::: snippets.topic.demo\n")
+    assert sandbox.pytest("snippets", "--record").returncode == 0
+    answers = [sandbox.torchproof("check") for _ in range(2)]
+    assert [(a.returncode, a.stdout, a.stderr) for a in answers] == [(0, "cpu: 1 fresh\n", "")] * 2
+    # The second answer was kept: what keeps it says for which files, and no longer fits if one of them changes.
+    kept = sandbox.root / ".torchproof_cache/check"
+    kept.write_text(kept.read_text().replace("1 fresh", "kept"))
+    assert sandbox.torchproof("check").stdout == "cpu: kept\n"
+    assert sandbox.torchproof("check", "--require", "cuda").returncode == 1
+    for changed in (page, sandbox.root / "snippets/topic.py", sandbox.root / "docs/records/cpu/topic.json"):
+        before = changed.read_bytes()
+        changed.write_bytes(before.replace(b"demo", b"dem0"))
+        assert sandbox.torchproof("check").returncode == 1
+        changed.write_bytes(before)
+    kept.write_bytes(b"\xff")
+    assert sandbox.torchproof("check").stdout == "cpu: 1 fresh\n"
+
+
 def test_a_module_that_nobody_uses_changes_no_program(sandbox: Sandbox) -> None:
     """Its imports once decided which of two other modules came first in their common programs."""
     sandbox.write("snippets/add.py", '"""T."""\n\n\ndef add(x):\n    """T."""\n    return x + 1\n')

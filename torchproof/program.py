@@ -156,7 +156,7 @@ class Programs:
                 raise Problem(f"{name} cannot be imported from the snippet module {ours}", place)
             self.add_unit(parts, other, statement)
             return
-        for item in _needed(candidates, names.chains):
+        for item in candidates if len(candidates) == 1 else _needed(candidates, names.chains):
             dotted = item.module is None and item.target.partition(".")[0] == item.bound
             parts.means(name, item.bound if dotted else item.key, Place(module.path, item.line))
             parts.imports[item.key] = item
@@ -215,8 +215,6 @@ def _uses(parts: _Parts) -> frozenset[str]:
 
 def _needed(candidates: list[Import], chains: frozenset[str]) -> list[Import]:
     """Of several dotted imports that bind one name, those whose submodules are used."""
-    if len(candidates) == 1:
-        return candidates
     used = [chain for chain in chains if chain.partition(".")[0] == candidates[0].bound]
     dotted = [i for i in candidates if "." in i.target and any(f"{c}.".startswith(f"{i.target}.") for c in used)]
     covered = all(any(f"{chain}.".startswith(f"{i.target}.") for i in dotted) for chain in used)

@@ -141,9 +141,7 @@ class Runner:
 
     def preload(self, programs: Iterable[Program]) -> None:
         """Have the worker import, before it forks, what these programs import."""
-        modules = {name for program in programs for name in _imported(program.source)}
-        modules |= {lazy for name, lazies in _LOADED_LAZILY.items() if name in modules for lazy in lazies}
-        self._send({"preload": sorted(modules)})
+        self._send({"preload": modules_of(programs)})
 
     def environment(self) -> dict[str, Any]:
         """Versions of Python, torch and matplotlib, the platform, and the device's name and count."""
@@ -190,6 +188,13 @@ class Runner:
             self._worker.stdin.flush()
         except BrokenPipeError:
             raise Problem("the process that starts the programs has died", fix="see what it wrote above") from None
+
+
+def modules_of(programs: Iterable[Program]) -> list[str]:
+    """Modules that these programs import, at their first line or with the first use of something."""
+    modules = {name for program in programs for name in _imported(program.source)}
+    modules |= {lazy for name, lazies in _LOADED_LAZILY.items() if name in modules for lazy in lazies}
+    return sorted(modules)
 
 
 def _imported(source: str) -> set[str]:

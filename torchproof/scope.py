@@ -6,8 +6,9 @@ import ast
 import contextlib
 import re
 import symtable
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _FORBIDDEN = re.compile(r"\b(async|await|return|yield|nonlocal|global|globals|locals)\b")
@@ -20,15 +21,20 @@ class Names:
     Attributes:
         free: Names it reads from outside, as globals.
         bound: Names it binds at its own top level.
-        chains: Dotted chains that it reads, such as `torch.utils.data.DataLoader`.
+        nodes: Its parsed form.
     """
 
     free: frozenset[str]
     bound: frozenset[str]
-    chains: frozenset[str]
+    nodes: Sequence[ast.AST]
+
+    @cached_property
+    def chains(self) -> frozenset[str]:
+        """Dotted chains that it reads, such as `torch.utils.data.DataLoader`; few programs need them, and they cost a walk."""
+        return frozenset(_chains([inner for node in self.nodes for inner in ast.walk(node)]))
 
 
-def names_of(source: str, nodes: Iterable[ast.AST]) -> Names:
+def names_of(source: str, nodes: Sequence[ast.AST]) -> Names:
     """Read the names of `source`, of which `nodes` are the parsed form."""
     table = symtable.symtable(source, "<snippet>", "exec")
     symbols = table.get_symbols()
@@ -36,9 +42,8 @@ def names_of(source: str, nodes: Iterable[ast.AST]) -> Names:
     free = {s.get_name() for s in symbols if s.is_referenced()} - bound
     for scope in _descendants(table):
         free |= {s.get_name() for s in scope.get_symbols() if s.is_global() and s.is_referenced()} - bound
-    everything = [inner for node in nodes for inner in ast.walk(node)]
-    free |= _names_in_string_annotations(everything) - bound
-    return Names(frozenset(free), frozenset(bound), frozenset(_chains(everything)))
+    free |= _names_in_string_annotations(nodes) - bound
+    return Names(frozenset(free), frozenset(bound), nodes)
 
 
 def _descendants(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
@@ -63,22 +68,32 @@ def _chains(nodes: list[ast.AST]) -> Iterator[str]:
             yield ".".join([value.id, *reversed(parts)])
 
 
-def _names_in_string_annotations(nodes: list[ast.AST]) -> set[str]:
+def _names_in_string_annotations(nodes: Iterable[ast.AST]) -> set[str]:
     """Names inside annotations that are written as strings; linters and type checkers look them up too."""
     names: set[str] = set()
-    for node in nodes:
-        match node:
-            case ast.arg() | ast.AnnAssign():
-                annotation = node.annotation
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                annotation = node.returns
-            case _:
-                continue
-        for part in ast.walk(annotation) if annotation else ():
+    for annotation in _annotations(nodes):
+        for part in ast.walk(annotation):
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 with contextlib.suppress(SyntaxError):
                     names |= {n.id for n in ast.walk(ast.parse(part.value, mode="eval")) if isinstance(n, ast.Name)}
     return names
+
+
+def _annotations(nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
+    """Every annotation; only statements have them, so that expressions need no look."""
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, part, ())
+            waiting += inner if isinstance(inner, list) else ()
+        if isinstance(node, ast.AnnAssign):
+            yield node.annotation
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+            yield from (argument.annotation for argument in every if argument and argument.annotation)
+            if node.returns:
+                yield node.returns
 
 
 def forbidden_in_demo(node: Definition, text: str) -> Iterator[tuple[ast.AST, str]]:
