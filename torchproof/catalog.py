@@ -14,7 +14,7 @@ from typing import Literal
 from torchproof.imports import PACKAGE, Import, imports_of, sibling
 from torchproof.marks import Mark, is_mark, read_mark
 from torchproof.problems import Place, Problem
-from torchproof.scope import Definition, forbidden_in_demo
+from torchproof.scope import Definition, Names, forbidden_in_demo
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,11 @@ class Snippet:
 
 @dataclass
 class Module:
-    """One file of `snippets/`, read but not executed."""
+    """One file of `snippets/`, read but not executed.
+
+    Attributes:
+        names: What the builder of programs has found out about a statement, or about the body that begins there, by its line.
+    """
 
     name: str
     path: Path
@@ -53,6 +57,7 @@ class Module:
     statements: dict[str, ast.stmt] = field(default_factory=dict)
     snippets: dict[str, Snippet] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    names: dict[int, Names] = field(default_factory=dict)
 
     @cached_property
     def lines(self) -> list[str]:
@@ -127,8 +132,12 @@ class Catalog:
         raise Problem(f"there is no snippet {full_name}", fix=hint)
 
 
+# A server reads the project again and again, and few of its files have changed.
+_last_read: dict[Path, Module] = {}
+
+
 def read_module(path: Path) -> Module:
-    """Parse one file.
+    """Parse one file, or hand out what came of parsing this very text before.
 
     Raises:
         Problem: The file is not UTF-8 or not Python. Faults of single snippets are collected in `problems`.
@@ -138,6 +147,8 @@ def read_module(path: Path) -> Module:
             source = file.read()
     except (SyntaxError, UnicodeDecodeError) as error:
         raise Problem(f"cannot be read as UTF-8 text ({error})", Place(path, 1), "save the file as UTF-8") from None
+    if path in _last_read and _last_read[path].source == source:
+        return _last_read[path]
     try:
         tree = ast.parse(source, str(path))
     except (SyntaxError, ValueError) as error:
@@ -151,6 +162,7 @@ def read_module(path: Path) -> Module:
             _read_statement(module, statement, first=index == 0)
         except Problem as problem:
             module.problems.append(problem)
+    _last_read[path] = module
     return module
 
 

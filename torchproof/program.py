@@ -83,11 +83,10 @@ class _Parts:
 
 
 class Programs:
-    """Builds programs from a catalog and remembers the names of every statement it has read."""
+    """Builds programs from a catalog, and leaves with each module the names of every statement that it has read."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
-        self._names: dict[tuple[str, int], Names] = {}
 
     def build(self, snippet: Snippet) -> Program:
         """The program of a snippet.
@@ -110,9 +109,12 @@ class Programs:
         assert isinstance(snippet.node, ast.FunctionDef)
         guarded = "spawns" in snippet.marks
         flat = _defaults(snippet.node) + body_text(module, snippet.node, dedent=True)
-        names = names_of(
-            flat, [*snippet.node.args.defaults, *filter(None, snippet.node.args.kw_defaults), *snippet.node.body[1:]]
-        )
+        # A demo may be called by another one: as a function it has other names than as a script.
+        first = snippet.node.body[1].lineno
+        if first not in module.names:
+            nodes = [*snippet.node.args.defaults, *filter(None, snippet.node.args.kw_defaults), *snippet.node.body[1:]]
+            module.names[first] = names_of(flat, nodes)
+        names = module.names[first]
         for name in names.bound:
             parts.means(name, "a local name of the demo", snippet.place)
         parts.futures.update(module.futures)
@@ -128,9 +130,9 @@ class Programs:
             return
         parts.units[key] = (module, statement)
         parts.futures.update(module.futures)
-        if key not in self._names:
-            self._names[key] = names_of(statement_text(module, statement), [statement])
-        names = self._names[key]
+        if statement.lineno not in module.names:
+            module.names[statement.lineno] = names_of(statement_text(module, statement), [statement])
+        names = module.names[statement.lineno]
         for name in names.bound:
             parts.means(name, key, module.place(statement))
         self._add_names(parts, module, names, module.place(statement))
