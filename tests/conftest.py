@@ -7,6 +7,7 @@ import http.server
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -17,7 +18,12 @@ from pathlib import Path
 
 import pytest
 
+from torchproof.files import locked
+
 REPOSITORY = Path(__file__).parent.parent
+# A shell's background job ignores Ctrl-C, and so would the processes that these tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass
@@ -81,18 +87,46 @@ def sandbox(tmp_path: Path) -> Sandbox:
     return make_sandbox(tmp_path)
 
 
+# `mkdocs build --strict`, and then what it has imported.
+_BUILD = """
+import sys
+from mkdocs.__main__ import cli
+
+cli(["build", "--strict", "--site-dir", sys.argv[1]], standalone_mode=False)
+print(*sys.modules)
+"""
+
+
+@dataclass(frozen=True)
+class Built:
+    """The site, and the modules that the process that built it had imported."""
+
+    folder: Path
+    modules: frozenset[str]
+
+
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built strictly from the committed records."""
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    subprocess.run([sys.executable, "-m", "torchproof.cli", "publish"], cwd=REPOSITORY, check=True, capture_output=True)
-    target = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(target)]
-    built = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    finished = [sys.executable, "-m", "torchproof.cli", "finish", str(target)]
-    subprocess.run(finished, cwd=REPOSITORY, check=True, capture_output=True)
-    return target
+def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Built:
+    """The site, built strictly from the committed records, once for all processes of this run."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "built"
+    with locked(shared):
+        if not (shared / "modules").exists():
+            environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+            ours = [sys.executable, "-m", "torchproof.cli"]
+            subprocess.run([*ours, "publish"], cwd=REPOSITORY, check=True, capture_output=True)
+            command = [sys.executable, "-c", _BUILD, str(shared / "site")]
+            build = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+            assert build.returncode == 0, build.stderr
+            subprocess.run([*ours, "finish", str(shared / "site")], cwd=REPOSITORY, check=True, capture_output=True)
+            (shared / "modules").write_text(build.stdout)
+    return Built(shared / "site", frozenset((shared / "modules").read_text().split()))
+
+
+@pytest.fixture(scope="session")
+def site(built: Built) -> Path:
+    """Where the built site is."""
+    return built.folder
 
 
 class _Server(http.server.SimpleHTTPRequestHandler):

@@ -24,7 +24,8 @@ def run_alone(source: str, limit: float = 120) -> subprocess.CompletedProcess[st
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as empty:
         path = Path(directory) / "program.py"
         path.write_text(source, encoding="utf-8")
-        environment = {**os.environ, "MPLBACKEND": "agg"}
+        # Several run at a time, and two threads that share a busy core wait for each other.
+        environment = {**os.environ, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-I", "-X", "utf8", str(path)]
         return subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, timeout=limit)
 

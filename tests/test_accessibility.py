@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,45 @@ def page(browser: Any) -> Iterator[Any]:
     context.close()
 
 
-def visit(page: Any, address: str) -> None:
-    page.goto(address)
-    # On its way from light to dark a color has no contrast to speak of.
-    page.add_style_tag(content="*, ::before, ::after { transition: none !important }")
+@dataclass
+class Seen:
+    """What was found on every page: contrasts by scheme, what a small phone cannot show or reach, and what axe reports."""
+
+    contrasts: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
+    sideways: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def seen(page: Any, site: Path, site_url: str) -> Seen:
+    """Every page is loaded once, since that takes longer than to look at it."""
+    from axe_playwright_python.base import AXE_SCRIPT
+
+    result = Seen()
+    combinations = [(scheme, width) for width in WIDTHS for scheme in SCHEMES]
+    for number, address in enumerate(pages(site)):
+        page.set_viewport_size({"width": 320, "height": 700})
+        page.goto(site_url + address)
+        # On its way from light to dark a color has no contrast to speak of.
+        page.add_style_tag(content="*, ::before, ::after { transition: none !important }")
+        page.wait_for_timeout(300)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        out_of_reach = page.evaluate(OUT_OF_REACH)
+        if width > 320 or out_of_reach:
+            result.sideways.append(f"{address}: {width} pixels wide, out of the keyboard's reach: {out_of_reach}")
+        for scheme in SCHEMES:
+            show(page, scheme, 1280)
+            result.contrasts[address, scheme] = page.evaluate(CONTRAST)
+        page.evaluate(PLAIN)
+        page.evaluate(AXE_SCRIPT)
+        for scheme, width in combinations if address in THOROUGH else [combinations[number % len(combinations)]]:
+            show(page, scheme, width)
+            for violation in page.evaluate(AXE)["violations"]:
+                for node in violation["nodes"]:
+                    where = f"{address} {scheme} {width}"
+                    result.violations.append(f"{where}: {violation['id']} {node['target']} {node['html'][:120]}")
+    assert len(result.contrasts) >= 70
+    return result
 
 
 def show(page: Any, scheme: str, width: int) -> None:
@@ -70,45 +106,18 @@ def show(page: Any, scheme: str, width: int) -> None:
     page.evaluate("scheme => document.body.setAttribute('data-md-color-scheme', scheme)", scheme)
 
 
-def test_axe_finds_nothing(page: Any, site: Path, site_url: str) -> None:
-    from axe_playwright_python.base import AXE_SCRIPT
-
-    combinations = [(scheme, width) for width in WIDTHS for scheme in SCHEMES]
-    found = []
-    for number, address in enumerate(pages(site)):
-        visit(page, site_url + address)
-        page.evaluate(PLAIN)
-        page.evaluate(AXE_SCRIPT)
-        for scheme, width in combinations if address in THOROUGH else [combinations[number % len(combinations)]]:
-            show(page, scheme, width)
-            for violation in page.evaluate(AXE)["violations"]:
-                for node in violation["nodes"]:
-                    found.append(f"{address} {scheme} {width}: {violation['id']} {node['target']} {node['html'][:120]}")
-    assert not found, "\n".join(found)
+def test_axe_finds_nothing(seen: Seen) -> None:
+    assert not seen.violations, "\n".join(seen.violations)
 
 
-def test_code_and_output_have_contrast(page: Any, site: Path, site_url: str) -> None:
-    colors = set()
-    for address in pages(site):
-        visit(page, site_url + address)
-        for scheme in SCHEMES:
-            show(page, scheme, 1280)
-            ratios = page.evaluate(CONTRAST)
-            colors |= set(ratios)
-            weak = {name: ratio for name, ratio in ratios.items() if ratio < 4.5}
-            assert not weak, f"{address} {scheme}: {weak}"
+def test_code_and_output_have_contrast(seen: Seen) -> None:
+    weak = {where: {n: ratio for n, ratio in found.items() if ratio < 4.5} for where, found in seen.contrasts.items()}
+    assert not {where: names for where, names in weak.items() if names}
     # Keywords, strings, numbers and comments, output and highlighted lines: the check has seen them.
+    colors = {name for found in seen.contrasts.values() for name in found}
     assert {"span.k", "span.s2", "span.mi", "span.c1", "samp."} < colors
     assert any("highlighted" in name for name in colors)
 
 
-def test_a_small_phone_scrolls_no_page_sideways_and_by_keyboard_what_is_wide(page: Any, site: Path, site_url: str) -> None:
-    page.set_viewport_size({"width": 320, "height": 700})
-    found = {}
-    for address in pages(site):
-        page.goto(site_url + address)
-        page.wait_for_timeout(300)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > 320 or page.evaluate(OUT_OF_REACH):
-            found[address] = (width, page.evaluate(OUT_OF_REACH))
-    assert not found
+def test_a_small_phone_scrolls_no_page_sideways_and_by_keyboard_what_is_wide(seen: Seen) -> None:
+    assert not seen.sideways, "\n".join(seen.sideways)

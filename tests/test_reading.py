@@ -176,8 +176,7 @@ def test_a_wrong_address_is_answered_with_a_way_on(page: Any) -> None:
     page.goto("404.html")
     assert page.get_by_role("heading", level=1).inner_text() == "This page does not exist"
     page.get_by_role("article").get_by_role("link", name="the list of all chapters").click()
-    page.wait_for_load_state()
-    assert "Learn PyTorch" in page.get_by_role("heading", level=1).inner_text()
+    page.get_by_role("heading", level=1).filter(has_text="Learn PyTorch").wait_for()
 
 
 def test_the_site_can_be_read_from_a_disk(browser: Any, site: Path) -> None:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from torchproof.child import BACKEND, Job
+from torchproof.imports import PACKAGE
 from torchproof.problems import Problem
 from torchproof.program import Program
 from torchproof.worker import OUTPUT_LIMIT, PROCESS_LIMIT
@@ -123,7 +124,9 @@ class Runner:
             # Ctrl-C is for pytest, which then ends the worker.
             start_new_session=True,
         )
-        self._send({"preload": ["torch"]})
+        # Importing torch takes longer than reading the catalog, which is read meanwhile.
+        if any(b"torch" in path.read_bytes() for path in (root / PACKAGE).glob("*.py")):
+            self._send({"preload": ["torch"]})
 
     def __enter__(self) -> Runner:
         return self

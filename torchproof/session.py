@@ -32,7 +32,7 @@ class Session:
         self._environments: dict[str, dict[str, Any]] = {}
         self._records: dict[Path, Record] = {}
         if _will_run_snippets(config):
-            # Importing torch takes as long as reading the catalog and collecting: the workers do it meanwhile.
+            # The workers import torch while the catalog is read and the programs are collected.
             for device in self.devices:
                 for seed in self._seeds:
                     self.runner(device, seed)
