@@ -40,6 +40,8 @@ def commands(section: str) -> list[str]:
 def follow(lines: list[str], root: Path) -> None:
     path = os.pathsep.join([str(root / ".venv" / "bin"), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(root), "NO_MKDOCS_2_WARNING": "1"}
+    # What mypy has found out about the libraries holds for the copy too.
+    environment["MYPY_CACHE_DIR"] = str(REPOSITORY / ".mypy_cache")
     for line in lines:
         # The installation is that of this run, whatever its age.
         line = re.sub(r"^make ", "make -o .venv/.installed ", line)
