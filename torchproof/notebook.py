@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from torchproof import stored
+from torchproof.arithmetic import arithmetic
 from torchproof.compare import alike_text
 from torchproof.files import write_atomically
 from torchproof.kernel import NAME, kernel_directory
@@ -231,7 +232,7 @@ def _environment() -> dict[str, Any]:
     program = [sys.executable, "-c", ENVIRONMENT.format(kind="cpu")]
     asked = subprocess.run(program, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, check=True, text=True)
     told: dict[str, Any] = json.loads(asked.stdout)
-    return told
+    return {**told, "arithmetic": arithmetic()}
 
 
 def _keep_old(code: list[Any], ran: list[Any], told: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:

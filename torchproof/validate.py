@@ -1,7 +1,7 @@
 """`pytest --nbval tutorials`: run the notebooks with nbval, in the kernel that made them, and compare what they show.
 
 nbval compares texts for equality; here numbers have the tolerance of the records, durations are not compared, and figures
-are compared by their data.
+are compared by their data. On a processor that rounds otherwise than the one that made the notebook, words alone are compared.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from torchproof.arithmetic import arithmetic
 from torchproof.compare import alike_text
 from torchproof.kernel import NAME, kernel_directory
 from torchproof.tutorial import FOLDER
@@ -25,11 +26,12 @@ from torchproof.tutorial import FOLDER
 class Shown(str):
     """What a cell shows, equal to what shows the same."""
 
-    __slots__ = ("drawn_alike",)
+    __slots__ = ("drawn_alike", "rounds_alike")
     drawn_alike: bool
+    rounds_alike: bool
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, str) and alike_text(str(self), str(other), self.drawn_alike)
+        return isinstance(other, str) and alike_text(str(self), str(other), self.drawn_alike, self.rounds_alike)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -68,8 +70,17 @@ class NotebookFile(IPyNbFile):  # type: ignore[misc]
     @property
     def drawn_alike(self) -> bool:
         """Whether the figures were drawn by the matplotlib that is installed here."""
-        told = self.nb.metadata.get("torchproof", {})
-        return bool(told.get("environment", {}).get("matplotlib") == version("matplotlib").partition("+")[0])
+        return bool(self._made_in.get("matplotlib") == version("matplotlib").partition("+")[0])
+
+    @property
+    def rounds_alike(self) -> bool:
+        """Whether the notebook was made on a processor that rounds as this one does."""
+        return bool(self._made_in.get("arithmetic") == arithmetic())
+
+    @property
+    def _made_in(self) -> dict[str, Any]:
+        environment: dict[str, Any] = self.nb.metadata.get("torchproof", {}).get("environment", {})
+        return environment
 
 
 class NotebookCell(IPyNbCell):  # type: ignore[misc]
@@ -81,6 +92,7 @@ class NotebookCell(IPyNbCell):  # type: ignore[misc]
             return s
         shown = Shown(super().sanitize(s))
         shown.drawn_alike = self.parent.drawn_alike
+        shown.rounds_alike = self.parent.rounds_alike
         return shown
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
