@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.benchmarks.compare import median  # noqa: E402
 from torchproof.project import Project  # noqa: E402
+from torchproof.remembered import FOLDER  # noqa: E402
 
 A_MODULE = 50
 MODULE = '''"""Module {m}."""
@@ -79,7 +81,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def checked(root: Path) -> None:
-    """`torchproof check`, its start included."""
+    """`torchproof check`, its start included, as if it had never looked at the project before."""
+    shutil.rmtree(root / FOLDER, ignore_errors=True)
     command = [sys.executable, "-m", "torchproof.cli", "--root", str(root), "check"]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
 
