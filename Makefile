@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help serve site test record check mutation benchmark clean
+.PHONY: help serve site test record check compat mutation benchmark clean
 
 help:
 	@echo "make serve    read the site at http://127.0.0.1:8000 while you write"
@@ -12,6 +12,7 @@ help:
 	@echo "make site     build the site into site/"
 	@echo "make record   run every program and every tutorial, and write what they did"
 	@echo "make check    say which records are stale or missing; nothing runs"
+	@echo "make compat   run every program with the oldest, a middle and the newest torch (6 GB each), and write what they did"
 	@echo "make mutation   change the programs a little, and see whether they notice"
 	@echo "make benchmark  measure what this costs: against notebooks, against plain pages, by number of snippets"
 	@echo "make clean    remove what the other commands made"
@@ -46,6 +47,9 @@ record: $(STAMP)
 	$(BIN)/torchproof notebook --again
 
 # Not part of `make test`: these take minutes to an hour, and belong on a quiet machine.
+compat: $(STAMP)
+	@$(BIN)/torchproof compat
+
 mutation: $(STAMP)
 	$(BIN)/python -m tests.mutation.snippets
 
@@ -57,4 +61,4 @@ check: $(STAMP)
 	@$(BIN)/torchproof check
 
 clean:
-	rm -rf .venv .torchproof_cache site docs/programs docs/tutorials
+	rm -rf .venv .compat .torchproof_cache site docs/programs docs/tutorials

@@ -1,4 +1,4 @@
-"""The command line: `torchproof check`, `new`, `serve`, `changes`, `program`, `notebook`, `publish` and `finish`."""
+"""The command line: `torchproof check`, `new`, `serve`, `changes`, `compat`, `program`, `notebook`, `publish` and `finish`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     finisher.add_argument("site", type=Path, help="the folder that `mkdocs build` wrote")
     teller = commands.add_parser("changes", help="say, in Markdown, which outputs differ from those of a git revision")
     teller.add_argument("revision", nargs="?", default="HEAD", help="a commit, branch or tag (default: HEAD)")
+    commands.add_parser("compat", help="run every program with each supported version of torch, in environments of their own")
     beginner = commands.add_parser("new", help="begin a chapter or a block with files that pass as they are")
     beginner.add_argument("what", choices=["chapter", "snippet"])
     beginner.add_argument("name", help="of a chapter, such as sorting, or of a snippet, such as sorting.sorted_rows")
@@ -63,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _serve(root, more)
         if options.command == "changes":
             return _changes(root, options.revision)
+        if options.command == "compat":
+            return _compat(root)
         if options.command == "finish":
             return _finish(project, options.site.resolve())
         return _publish(project)
@@ -128,6 +131,13 @@ def _changes(root: Path, revision: str) -> int:
     from torchproof.changes import as_markdown, changes
 
     print(as_markdown(changes(root, revision)), end="")
+    return 0
+
+
+def _compat(root: Path) -> int:
+    from torchproof.compat import compat
+
+    print("\n".join(compat(root, lambda line: print(line, flush=True))))
     return 0
 
 

@@ -12,16 +12,30 @@ from torchproof.run import Outcome
 _ADVICE = "seed what is random, sort what has no order, or mark it @pytest.mark.measurement"
 
 
+class Failed(Problem):
+    """A program ended otherwise than it should.
+
+    Args:
+        program: What ran.
+        outcome: How it ended.
+    """
+
+    def __init__(self, program: Program, outcome: Outcome) -> None:
+        snippet = program.snippet
+        told = "\n".join(filter(None, [outcome.stdout[-4000:].rstrip(), outcome.stderr[-4000:].rstrip()]))
+        super().__init__(f"{snippet.full_name}: {outcome.failure}\n{told}", snippet.place)
+        self.outcome = outcome
+
+
 def as_run(program: Program, outcome: Outcome) -> Run:
     """A finished run on its way into a record.
 
     Raises:
-        Problem: The program ended otherwise than it should.
+        Failed: The program ended otherwise than it should.
     """
     snippet = program.snippet
     if outcome.failure:
-        told = "\n".join(filter(None, [outcome.stdout[-4000:].rstrip(), outcome.stderr[-4000:].rstrip()]))
-        raise Problem(f"{snippet.full_name}: {outcome.failure}\n{told}", snippet.place)
+        raise Failed(program, outcome)
     return Run(
         snippet.name,
         program.sha256,

@@ -47,7 +47,19 @@ class SnippetFile(pytest.File):
 
 
 class Unlike(Exception):
-    """A program did something else than it should; the message is for the author."""
+    """A program did something else than its record says; the message is for the author.
+
+    Args:
+        where: The program and its place.
+        what: What differs.
+        fix: What to do about it.
+        diff: From the record to this run.
+    """
+
+    def __init__(self, where: str, what: str, fix: str, diff: str = "") -> None:
+        super().__init__("\n".join(filter(None, [f"{where}{what}", diff, f"    to {fix}"])))
+        self.what = what
+        self.diff = diff
 
 
 class SnippetItem(pytest.Item):
@@ -117,24 +129,22 @@ class SnippetItem(pytest.Item):
         where = f"{self.snippet.place}: {self.snippet.full_name}"
         if entry is None:
             if self.device == "cpu":
-                raise Unlike(f"{where} has no record\n    to record it: {self._accept}")
+                raise Unlike(where, " has no record", f"record it: {self._accept}")
             # A machine with an accelerator of its own kind shows that the programs run there; records are made on one.
             return
-        if entry.sha256 != run.sha256 and run.measurement:
-            raise Unlike(f"{where}: the program was changed after it was recorded\n    to accept it: {self._accept}")
+        accept = f"accept it: {self._accept}"
         # The version of matplotlib matters to figures alone; asking takes a process.
         environment = self._session.environment(self.device) if entry.figures else {}
         what = "" if run.measurement else mismatch(record, entry, run, environment)
         if what == "output":
-            raise Unlike(
-                f"{where} prints something else\n{difference(entry.stdout, run.stdout)}\n    to accept it: {self._accept}"
-            )
+            raise Unlike(where, " prints something else", accept, difference(entry.stdout, run.stdout))
         if what == "exception":
-            raise Unlike(f"{where} raises {run.exception}, not {entry.exception}\n    to accept it: {self._accept}")
+            told = ["{type}: {message}".format(**raised) if raised else "" for raised in (entry.exception, run.exception)]
+            raise Unlike(where, " raises something else", accept, difference(*told))
         if what:
-            raise Unlike(f"{where} draws something else\n    to accept it: {self._accept}")
+            raise Unlike(where, " draws something else", accept)
         if entry.sha256 != run.sha256:
-            raise Unlike(f"{where}: the program was changed after it was recorded\n    to accept it: {self._accept}")
+            raise Unlike(where, ": the program was changed after it was recorded", accept)
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
