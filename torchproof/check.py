@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from torchproof.catalog import Snippet
-from torchproof.evidence import NAME as EVIDENCE
+from torchproof.lists import LISTS
 from torchproof.pages import Directive, line_of, match_alts, notes_of, pages, scan
 from torchproof.problems import Place, Problem
 from torchproof.program import Program
@@ -14,6 +14,10 @@ from torchproof.project import Project, State, current
 from torchproof.record import DEVICES
 from torchproof.stored import current as current_notebook
 from torchproof.tutorial import PREFIX, Tutorial, chosen, is_card, tutorials
+from torchproof.versions import COMMAND, Versions
+
+# So many names of programs fit on a line.
+_NAMED = 5
 
 
 @dataclass
@@ -24,11 +28,15 @@ class Report:
         problems: What must be mended.
         states: For each device, how many snippets are in which state.
         notebooks: How many notebooks of tutorials are fresh.
+        versions: How many programs are those that ran with every version of torch; None where no version was tried.
+        changed: Names of the others.
     """
 
     problems: list[Problem] = field(default_factory=list)
     states: dict[str, Counter[State]] = field(default_factory=dict)
     notebooks: int = 0
+    versions: int | None = None
+    changed: list[str] = field(default_factory=list)
 
 
 def check(project: Project, required: tuple[str, ...] = ("cpu",)) -> Report:
@@ -42,6 +50,7 @@ def check(project: Project, required: tuple[str, ...] = ("cpu",)) -> Report:
             report.problems.append(problem)
     for device in dict.fromkeys([*required, *project.recorded_devices()]):
         report.states[device] = _check_device(project, programs, device, device in required, report)
+    _check_versions(project, programs, report)
     shown = _check_pages(project, report)
     used = {name for program in programs for name in program.uses}
     stories = tutorials(project)
@@ -107,6 +116,22 @@ def _orphans(project: Project, device: str) -> list[Problem]:
     return problems
 
 
+def _check_versions(project: Project, programs: list[Program], report: Report) -> None:
+    """Name the programs that changed since they ran with every version of torch.
+
+    That is no problem: the page marks them itself, and to run everything again takes an hour and 18 GB, too much for each edit.
+    """
+    try:
+        found = Versions.load(project.root)
+    except Problem as problem:
+        report.problems.append(problem)
+        return
+    if found.environments:
+        snippets = [program.snippet for program in programs]
+        report.changed = [f"{s.module}.{s.name}" for s in snippets if not found.is_current(project, s)]
+        report.versions = len(snippets) - len(report.changed)
+
+
 def _check_pages(project: Project, report: Report) -> set[str]:
     """Names that pages show; directives of no snippet and fenced Python are problems."""
     shown: dict[str, Place] = {}
@@ -121,7 +146,7 @@ def _check_pages(project: Project, report: Report) -> set[str]:
                 report.problems.append(Problem(item.what, page.place(item.start), item.fix))
                 continue
             report.problems += [Problem(fault.what, page.place(fault.start), fault.fix) for fault in item.faults]
-            if item.name == EVIDENCE:
+            if item.name in LISTS:
                 continue
             try:
                 _check_options(project, item)
@@ -181,4 +206,9 @@ def summary(report: Report) -> str:
             lines.append(f"{device}: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
     if report.notebooks:
         lines.append(f"notebooks: {report.notebooks} fresh")
+    if report.versions is not None:
+        lines.append(f"versions: {report.versions} fresh")
+    if report.changed:
+        named = ", ".join(report.changed[:_NAMED]) + (", …" if len(report.changed) > _NAMED else "")
+        lines[-1] += f", {len(report.changed)} changed since ({named}); to run them: {COMMAND}"
     return "\n".join(lines)

@@ -18,7 +18,7 @@ from typing import Any
 from torchproof.files import write_if_changed
 from torchproof.problems import Place, Problem
 from torchproof.project import Project
-from torchproof.versions import COMMAND, Did, Gap, Versions, versions_path
+from torchproof.versions import COMMAND, Gap, Versions, sentence, versions_path
 
 # Environments are kept between runs, out of sight of git.
 _FOLDER = ".compat"
@@ -96,18 +96,7 @@ def compat(root: Path, say: Say) -> list[str]:
     found = _merged(environments, observed)
     changed = write_if_changed(versions_path(root), found.text())
     say(f"{versions_path(root).relative_to(root)}: {'written' if changed else 'unchanged'}")
-    return [f"torch {version}: {sentence(counts)}" for version, counts in found.counts(list(project.catalog.snippets()))]
-
-
-def sentence(counts: dict[Did, int]) -> str:
-    """How many programs did what, in words."""
-    words: dict[Did, str] = {
-        "same": "did what their record says",
-        "differs": "did something else",
-        "fails": "failed",
-        "skipped": "were skipped",
-    }
-    return ", ".join(f"{counts[did]} {word}" for did, word in words.items() if counts.get(did) or did == "same")
+    return [f"torch {version}: {sentence(counts)}" for version, counts in found.counts(project.catalog.snippets())]
 
 
 @dataclass(frozen=True)

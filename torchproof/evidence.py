@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import PurePosixPath
@@ -73,7 +73,7 @@ class Evidence:
             Problem: A record is damaged, or a snippet has no program.
         """
         found = cls()
-        shown = _shown(project, folders)
+        shown = addresses(project, folders)
         for snippet in project.catalog.snippets():
             program = project.program(snippet)
             address = shown.get(snippet.full_name, f"programs/{snippet.module}/{snippet.name}.py")
@@ -104,7 +104,7 @@ def _row(snippet: Snippet, address: str, device: str, standing: Standing) -> Row
     return Row(snippet, address, where, versions, standing.entry.seconds, _STATES.get(standing.state, standing.state))
 
 
-def _shown(project: Project, folders: bool) -> dict[str, str]:
+def addresses(project: Project, folders: bool = True) -> dict[str, str]:
     """The address of each snippet that a page shows; a chapter goes before a page that shows its block again."""
     docs = project.root / "docs"
     found: dict[str, str] = {}
@@ -124,7 +124,7 @@ def page_address(page: PurePosixPath, folders: bool = True) -> str:
     return f"{page.with_suffix('')}/" if folders else f"{page.with_suffix('.html')}"
 
 
-def _code(reason: str) -> str:
+def code(reason: str) -> str:
     """A reason in HTML: names between backticks are code."""
     return re.sub("`(.+?)`", r"<code>\1</code>", escape(reason))
 
@@ -146,44 +146,69 @@ def evidence_html(project: Project, site_root: str, folders: bool = True) -> str
     """
     found = Evidence.of(project, folders)
     counts = "".join(f"<li>{sentence}</li>" for sentence in found.counts())
-    choices = "".join(
-        f'<label>{name} <select name="{name}"><option value="">any</option></select></label>' for name in _CHOICES
-    )
     return (
         f'<div class="tp-evidence" data-search-exclude><ul>{counts}</ul>'
         f'<h2 id="gaps">What did not run</h2>{_gaps(found, site_root)}'
-        '<h2 id="runs">What ran</h2><form class="tp-filter" hidden><label>Words <input type="search" name="words"></label>'
-        f'{choices}<output aria-live="polite"></output></form>'
-        f'<div class="tp-scroll" tabindex="0" role="region" aria-labelledby="runs">{_runs(found, site_root)}</div>'
-        f'</div><script src="{site_root}assets/evidence.js"></script>'
+        f'<h2 id="runs">What ran</h2>{filtered("runs", _CHOICES, _runs(found, site_root), site_root)}</div>'
+    )
+
+
+def filtered(name: str, choices: tuple[str, ...], rows: str, site_root: str) -> str:
+    """A table of the class `tp-runs` with the script that sorts and filters it, and the fields for that.
+
+    Args:
+        name: The id of the heading above it, and what the rows are, such as "runs".
+        choices: Columns with few values, to choose one of them.
+        rows: The table.
+        site_root: Relative address of the site's root as seen from the page.
+    """
+    fields = "".join(
+        f'<label>{column} <select name="{column}"><option value="">any</option></select></label>' for column in choices
+    )
+    return (
+        '<form class="tp-filter" hidden><label>Words <input type="search" name="words"></label>'
+        f'{fields}<output aria-live="polite" data-noun="{name}"></output></form>'
+        f'<div class="tp-scroll" tabindex="0" role="region" aria-labelledby="{name}">{rows}</div>'
+        f'<script src="{site_root}assets/evidence.js"></script>'
     )
 
 
 def _gaps(found: Evidence, site_root: str) -> str:
     rows = []
     for (device, reason), blocks in sorted(found.gaps.items(), key=lambda gap: -len(gap[1])):
-        links = " ".join(_link(*block, site_root) for block in blocks)
-        if len(blocks) > 1:
-            links = f'<details class="tp-which"><summary>Show</summary>{links}</details>'
-        rows.append(f"<td>{device}</td><td>{_code(reason)}</td><td>{len(blocks)}</td><td>{links}</td>")
-    return _table("<table>", ("Device", "Reason", "Count", "Which"), rows)
+        rows.append(f"<td>{device}</td><td>{code(reason)}</td><td>{len(blocks)}</td><td>{which(blocks, site_root)}</td>")
+    return table("<table>", ("Device", "Reason", "Count", "Which"), rows)
+
+
+def which(blocks: list[tuple[Snippet, str]], site_root: str) -> str:
+    """Links to blocks; more than one are folded."""
+    links = " ".join(link(*block, site_root) for block in blocks)
+    return links if len(blocks) == 1 else f'<details class="tp-which"><summary>Show</summary>{links}</details>'
 
 
 def _runs(found: Evidence, site_root: str) -> str:
     rows = [
-        f"<td>{_link(row.snippet, row.address, site_root)}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in row.cells())}"
+        f"<td>{link(row.snippet, row.address, site_root)}</td>{''.join(f'<td>{escape(cell)}</td>' for cell in row.cells())}"
         for row in found.rows
     ]
-    return _table('<table class="tp-runs">', _HEAD, rows)
+    return table('<table class="tp-runs">', _HEAD, rows)
 
 
-def _table(start: str, head: tuple[str, ...], rows: list[str]) -> str:
+def table(start: str, head: tuple[str, ...], rows: list[str]) -> str:
+    """A table in HTML.
+
+    Args:
+        start: Its first tag.
+        head: Names of the columns.
+        rows: The cells of each row, as HTML.
+    """
     heads = "".join(f'<th scope="col">{name}</th>' for name in head)
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     return f"{start}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _link(snippet: Snippet, address: str, site_root: str) -> str:
+def link(snippet: Snippet, address: str, site_root: str) -> str:
+    """A link to a block."""
     return f'<a href="{site_root}{escape(address)}"><code>{snippet.module}.{snippet.name}</code></a>'
 
 
@@ -195,20 +220,26 @@ def evidence_markdown(project: Project, site_root: str) -> str:
         site_root: Relative address of the site's root as seen from the page, such as "..".
     """
     found = Evidence.of(project)
-
-    def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
-        lines = [head, ("---",) * len(head), *rows]
-        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-    def link(snippet: Snippet, address: str) -> str:
-        return f"[{snippet.module}.{snippet.name}]({site_root}/{address})"
-
-    gaps = ((device, reason, f"{len(b)}", ", ".join(link(*block) for block in b)) for (device, reason), b in found.gaps.items())
+    gaps = (
+        (device, reason, f"{len(blocks)}", ", ".join(markdown_link(*block, site_root) for block in blocks))
+        for (device, reason), blocks in found.gaps.items()
+    )
     parts = [
         "\n".join(f"- {sentence}" for sentence in found.counts()),
         "Blocks that did not run:",
-        table(("Device", "Reason", "Count", "Which"), gaps),
+        markdown_table(("Device", "Reason", "Count", "Which"), gaps),
         "Runs:",
-        table(_HEAD, ((link(row.snippet, row.address), *row.cells()) for row in found.rows)),
+        markdown_table(_HEAD, ((markdown_link(row.snippet, row.address, site_root), *row.cells()) for row in found.rows)),
     ]
     return "\n\n".join(["", *parts, ""])
+
+
+def markdown_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def markdown_link(snippet: Snippet, address: str, site_root: str) -> str:
+    """A link to a block in Markdown."""
+    return f"[{snippet.module}.{snippet.name}]({site_root}/{address})"

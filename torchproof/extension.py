@@ -16,8 +16,7 @@ from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
 
-from torchproof.evidence import NAME as EVIDENCE
-from torchproof.evidence import evidence_html
+from torchproof.lists import LISTS
 from torchproof.pages import Forbidden, Page, page_of, scan
 from torchproof.problems import Problem
 from torchproof.project import Project
@@ -77,8 +76,8 @@ class _Blocks(Preprocessor):
             try:
                 for fault in item.faults:
                     raise Problem(fault.what, fix=fault.fix)
-                if item.name == EVIDENCE:
-                    stored = self.md.htmlStash.store(evidence_html(project, self._site_root(known), self.folders))
+                if item.name in LISTS:
+                    stored = self.md.htmlStash.store(LISTS[item.name].html(project, self._site_root(known), self.folders))
                 elif is_card(item):
                     stored = self.md.htmlStash.store(card(named(project, item.name), self._site_root(known)))
                 else:

@@ -7,8 +7,7 @@ import posixpath
 import re
 from pathlib import PurePosixPath
 
-from torchproof.evidence import NAME as EVIDENCE
-from torchproof.evidence import evidence_markdown
+from torchproof.lists import LISTS
 from torchproof.pages import Directive, Page, notes_of, scan
 from torchproof.problems import Problem
 from torchproof.project import Project
@@ -52,8 +51,8 @@ def twin(project: Project, page: Page) -> str:
         if not isinstance(item, Directive):
             raise Problem(item.what, page.place(item.start), item.fix)
         parts.append(_prose("\n".join(lines[done : item.start]), path, folder))
-        if item.name == EVIDENCE:
-            told = evidence_markdown(project, site_root)
+        if item.name in LISTS:
+            told = LISTS[item.name].markdown(project, site_root)
         elif is_card(item):
             told = card_markdown(named(project, item.name), site_root)
         else:

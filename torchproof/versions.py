@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -99,11 +99,23 @@ class Versions:
         """Whether what ran is the program that the site hands out now."""
         return self.programs.get(snippet.module, {}).get(snippet.name) == project.program(snippet).sha256
 
-    def counts(self, snippets: list[Snippet]) -> Iterator[tuple[str, Counter[Did]]]:
+    def counts(self, snippets: Iterable[Snippet]) -> Iterator[tuple[str, Counter[Did]]]:
         """How many of these snippets did what, for each version."""
+        snippets = list(snippets)
         for version in self.environments:
             gaps = (self.gaps_of(snippet).get(version) for snippet in snippets)
             yield version, Counter(gap.did if gap else "same" for gap in gaps)
+
+
+def sentence(counts: dict[Did, int]) -> str:
+    """How many programs did what, in words."""
+    words: dict[Did, str] = {
+        "same": "did what their record says",
+        "differs": "did something else",
+        "fails": "failed",
+        "skipped": "were skipped",
+    }
+    return ", ".join(f"{counts[did]} {word}" for did, word in words.items() if counts.get(did) or did == "same")
 
 
 def versions_path(root: Path) -> Path:

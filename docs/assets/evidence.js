@@ -1,4 +1,4 @@
-// Makes the table of runs sortable by its heads and adds fields that filter it. Without scripts it is a table.
+// Makes a table of runs sortable by its heads and adds fields that filter it. Without scripts it is a table.
 {
   const table = document.querySelector(".tp-runs");
   const body = table.tBodies[0];
@@ -47,7 +47,7 @@
       row.hidden = !chosen || !words.every((word) => line.includes(word));
       shown += !row.hidden;
     }
-    count.textContent = `${shown} of ${rows.length} runs`;
+    count.textContent = `${shown} of ${rows.length} ${count.dataset.noun}`;
   }
   filter();
 }
