@@ -49,9 +49,11 @@ class Sandbox:
         return self.python("-m", "mkdocs", "build", *arguments)
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, *arguments)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
         environment |= {"PYTHONPATH": str(REPOSITORY), "NO_MKDOCS_2_WARNING": "1", "COLUMNS": "200"}
-        command = [sys.executable, *arguments]
         return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=300)
 
     def records(self) -> dict[str, bytes]:

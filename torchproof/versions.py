@@ -109,12 +109,7 @@ class Versions:
 
 def sentence(counts: dict[Did, int]) -> str:
     """How many programs did what, in words."""
-    words: dict[Did, str] = {
-        "same": "did what their record says",
-        "differs": "did something else",
-        "fails": "failed",
-        "skipped": "were skipped",
-    }
+    words: dict[Did, str] = {"same": "the same", "differs": "different", "fails": "failed", "skipped": "skipped"}
     return ", ".join(f"{counts[did]} {word}" for did, word in words.items() if counts.get(did) or did == "same")
 
 
