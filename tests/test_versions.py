@@ -74,7 +74,7 @@ SNIPPETS = '''
     '''
 
 
-def environment(sandbox: Sandbox, version: str, pip: int = 0) -> Path:
+def environment(sandbox: Sandbox, version: str, refused: str = "nothing") -> Path:
     """An environment whose interpreter is this one with another `torch`, and whose pip installs nothing but is counted."""
     library = f"library/{version}"
     sandbox.write(f"{library}/torch/__init__.py", VERSIONS[version])
@@ -88,7 +88,8 @@ def environment(sandbox: Sandbox, version: str, pip: int = 0) -> Path:
         f"""
         #!/bin/sh
         case "$*" in
-          "-m pip "*) echo "$*" >> "$(dirname "$0")/calls"; echo "no matching distribution" >&2; exit {pip};;
+          "-m {refused} "*) echo "there is no such thing" >&2; exit 1;;
+          "-m pip "*) echo "$*" >> "$(dirname "$0")/calls"; exit 0;;
         esac
         PYTHONPATH="$PYTHONPATH:$(dirname "$0")/../../../{library}" exec {sys.executable} "$@"
         """,
@@ -181,8 +182,12 @@ def hold_another_version(sandbox: Sandbox) -> None:
 
 
 def refuse_to_install(sandbox: Sandbox) -> None:
-    environment(sandbox, "1.9.0", pip=1)
+    environment(sandbox, "1.9.0", refused="pip")
     sandbox.write("constraints.txt", "numpy==2.0.1\n")
+
+
+def lose_pytest(sandbox: Sandbox) -> None:
+    environment(sandbox, "1.9.0", refused="pytest")
 
 
 def change_a_program(sandbox: Sandbox) -> None:
@@ -199,7 +204,8 @@ def name_no_versions(sandbox: Sandbox) -> None:
     [
         (break_the_import, "torch 1.9.0: its environment is broken (ImportError: operator nms does not exist)"),
         (hold_another_version, "torch 1.9.0: its environment holds other versions (torch and torchvision 2.0.0 and 0.2.0.0)"),
-        (refuse_to_install, "torch 1.9.0: it cannot be installed (no matching distribution)"),
+        (refuse_to_install, "torch 1.9.0: it cannot be installed (there is no such thing)"),
+        (lose_pytest, "torch 1.9.0: its programs did not all run (there is no such thing)"),
         (change_a_program, "snippets/topic.py:7: snippets.topic.prints has no fresh record to compare with"),
         (name_no_versions, "pyproject.toml:1: cannot read which versions to run"),
     ],
@@ -229,7 +235,7 @@ def test_the_page_shows_each_gap_and_escapes_what_ran(compared: tuple[Sandbox, s
     assert "<b>no" not in text
     assert "<td>needs 2 GPUs, this run has 0</td><td>1</td>" in text
     assert "<td><code>topic</code></td><td>2</td>" in text
-    assert re.search(r"<li>torch 1\.9\.0 \(torchvision 0\.1\.9\.0, Python [\d.]+\): of 8 programs, 2 the same", text)
+    assert re.search(r"<li>torch 1\.9\.0 \(torchvision 0\.1\.9\.0, Python [\d.]+, [^<]+\): of 8 programs, 2 the same", text)
 
 
 def test_a_program_that_changed_since_is_named_and_no_failure(tmp_path: Path, compared: tuple[Sandbox, str]) -> None:

@@ -93,6 +93,10 @@ def compat(root: Path, say: Say) -> list[str]:
         _look(environment)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         observed = list(pool.map(lambda environment: _run(project, environment, say), environments))
+    if any(seen["programs"] != observed[0]["programs"] for seen in observed):
+        raise Problem(
+            "programs were changed while they ran, and not all versions ran the same", fix=f"{COMMAND}, once they stay"
+        )
     found = _merged(environments, observed)
     changed = write_if_changed(versions_path(root), found.text())
     say(f"{versions_path(root).relative_to(root)}: {'written' if changed else 'unchanged'}")

@@ -72,8 +72,8 @@ class Comparison:
         current = [snippet for snippet in project.catalog.snippets() if self.found.is_current(project, snippet)]
         for version, counts in self.found.counts(current):
             there = self.found.environments[version]
-            libraries = f"torchvision {there['torchvision']}, Python {there['python']}"
-            yield f"torch {version} ({libraries}): of {len(current)} programs, {sentence(counts)}."
+            where = f"torchvision {there['torchvision']}, Python {there['python']}, {there['device']}"
+            yield f"torch {version} ({where}): of {len(current)} programs, {sentence(counts)}."
 
     def rows(self) -> Iterator[tuple[Snippet, list[str], list[str]]]:
         """Each snippet that does not do the same everywhere: what it did with each version, and the reasons line by line."""
