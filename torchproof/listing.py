@@ -3,21 +3,53 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from html import escape
 
 from pygments import highlight
+from pygments.filter import Filter
 from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
 from pygments.lexers import PythonLexer
+from pygments.token import Comment, Keyword, Name, Number, String, Token, _TokenType
 
 from torchproof.pages import line_of, notes_of
 from torchproof.program import Program
 
-_LEXER = PythonLexer(stripnl=False)
-_PLAIN = HtmlFormatter(nowrap=True)
-# Names and white space have the color of all text; their elements are half of a page.
-_UNCOLORED = re.compile(r'<span class="[nw]">([^<]*)</span>')
+# One kind of token for each color of the theme: neighbors of one kind share an element. Names, operators and punctuation
+# read in the color of all text; with elements of their own they would be half of a page.
+_COLORS = {
+    Token: Token.Text,
+    Comment: Comment,
+    Keyword: Keyword,
+    Keyword.Constant: Token.Text,
+    Name.Builtin: Name.Builtin,
+    Name.Class: Name.Function,
+    Name.Decorator: Keyword,
+    Name.Exception: Name.Function,
+    Name.Function: Name.Function,
+    Name.Namespace: Name.Function,
+    Number: Number,
+    String: String,
+    String.Affix: Token.Text,
+    String.Doc: Comment,
+    String.Escape: String.Escape,
+}
 _INLINE_CODE = re.compile(r"`([^`]+)`")
+
+
+class _ByColor(Filter):
+    """Tells tokens apart by their color alone."""
+
+    def filter(self, lexer: Lexer | None, stream: Iterable[tuple[_TokenType, str]]) -> Iterator[tuple[_TokenType, str]]:
+        for kind, text in stream:
+            yield next(_COLORS[known] for known in reversed(kind.split()) if known in _COLORS), text
+
+
+_LEXER = PythonLexer(stripnl=False)
+_LEXER.add_filter(_ByColor())
+_PLAIN = HtmlFormatter(nowrap=True)
 
 
 def listing(program: Program, highlights: list[str], notes: list[str]) -> str:
@@ -75,5 +107,4 @@ def _frame(html: str, copy: bool = False) -> str:
 @lru_cache(maxsize=4096)
 def _colored(source: str, lines: tuple[int, ...]) -> str:
     formatter = HtmlFormatter(nowrap=True, hl_lines=lines) if lines else _PLAIN
-    html: str = highlight(source, _LEXER, formatter)
-    return _UNCOLORED.sub(r"\1", html)
+    return highlight(source, _LEXER, formatter)

@@ -15,6 +15,9 @@ FOLD_BEYOND = 20
 _NAMES = {"cpu": "CPU", "cuda": "CUDA"}
 # Where an SVG names a part of itself, and where it refers to it.
 _ID = re.compile(r'( id="|url\(#|href="#)')
+_GROUP = re.compile(r"\s*(?:<g\b[^>]*/>|<(?P<opens>g)\b(?P<attributes>[^>]*)>|</g>|<!--.*?-->)\s*", re.DOTALL)
+# Text that is not turned needs no coordinates of its own.
+_UNTURNED = re.compile(r' transform="rotate\(-0 [^"]*\)"')
 
 
 def shown(snippet: Snippet, standings: dict[str, Standing]) -> dict[str, tuple[str, Standing]]:
@@ -138,6 +141,19 @@ def figure_html(svg: str, alt: str, prefix: str = "") -> str:
         alt: What it shows.
         prefix: What its ids start with: two figures on one page may not share any.
     """
-    svg = _ID.sub(rf"\g<1>{prefix}", svg.strip())
+    svg = _ID.sub(rf"\g<1>{prefix}", _slim(svg))
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
     return f'<figure class="tp-figure" tabindex="0" data-search-exclude>{svg}</figure>'
+
+
+def _slim(svg: str) -> str:
+    """A figure without the groups that say nothing, which are half of its elements."""
+    kept: list[bool] = []
+
+    def group(found: re.Match[str]) -> str:
+        if found["opens"]:
+            kept.append(bool(found["attributes"]))
+            return found[0].strip() if kept[-1] else ""
+        return "</g>" if found[0].strip() == "</g>" and kept.pop() else ""
+
+    return _UNTURNED.sub("", _GROUP.sub(group, svg.strip()))
