@@ -77,12 +77,23 @@
     }
   };
 
-  // Only what scrolls needs to be reached by keyboard; where no script runs, all of it can be.
-  const SCROLLS = ".tp-block pre, .tp-figure, math[display=block], .md-typeset__scrollwrap";
+  // Only what scrolls needs to be reached by keyboard; where no script runs, all of it can be. It is measured when the reader
+  // comes near: what is far away has not been laid out.
+  const OUTSIDE = "math[display=block], .md-typeset__scrollwrap";
+  const SCROLLS = `.tp-block pre, .tp-figure, ${OUTSIDE}`;
   const reach = (within) => {
-    const boxes = [...within.querySelectorAll(SCROLLS)].filter((box) => box.clientWidth);
-    const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
-    boxes.forEach((box, index) => (wide[index] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
+    const boxes = within.flatMap((part) => (part.matches(SCROLLS) ? part : [...part.querySelectorAll(SCROLLS)]));
+    const shown = boxes.filter((box) => box.clientWidth);
+    const wide = shown.map((box) => box.scrollWidth > box.clientWidth);
+    shown.forEach((box, index) => (wide[index] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
+  };
+  const near = new IntersectionObserver(
+    (entries) => reach(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target)),
+    { rootMargin: "100% 0%" },
+  );
+  const watch = () => {
+    near.disconnect();
+    for (const part of document.querySelectorAll(`.tp-block, ${OUTSIDE}`)) near.observe(part);
   };
 
   document.addEventListener("click", ({ target }) => {
@@ -109,14 +120,14 @@
     ({ target }) => target.scrollTop && target.matches?.(".tp-long:not(.tp-open) > pre") && unfold(target.parentElement, true),
     true,
   );
-  document.addEventListener("toggle", ({ target }) => reach(target), true);
-  addEventListener("resize", () => reach(document));
+  document.addEventListener("toggle", ({ target }) => reach([target]), true);
+  addEventListener("resize", watch);
 
   const start = () => {
     choose(remembered());
-    reach(document);
+    watch();
     // The theme wraps the tables of a page a moment after it has put the page in place.
-    setTimeout(reach, 150, document);
+    setTimeout(watch, 150);
   };
   // The theme says through document$ that it has put another page in place; on pages read from disk it says nothing.
   start();
