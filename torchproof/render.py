@@ -11,6 +11,7 @@ from torchproof.problems import Problem
 from torchproof.program import Program
 from torchproof.project import Project, Standing, current
 from torchproof.results import machine, results
+from torchproof.room import room
 
 REPOSITORY_FILE = "{repository}/blob/main/{path}#L{line}"
 
@@ -56,14 +57,16 @@ class Renderer:
             results(snippet, {"cpu": cpu, "cuda": gpu}, options.get("alt", [])),
             self._foot(program, cpu, gpu, site_root),
         ]
+        inside = "\n".join(filter(None, parts))
         attributes = {
             "class": "tp-block",
             "id": f"{snippet.module}.{snippet.name}",
             "role": "group",
             "aria-label": f"Program {snippet.name}",
             "data-snippet": snippet.full_name,
+            "style": room(inside),
         }
-        return Block(attributes, "\n".join(filter(None, parts)))
+        return Block(attributes, inside)
 
     def _foot(self, program: Program, cpu: Standing, gpu: Standing, site_root: str) -> str:
         snippet = program.snippet

@@ -141,9 +141,13 @@ def figure_html(svg: str, alt: str, prefix: str = "") -> str:
         alt: What it shows.
         prefix: What its ids start with: two figures on one page may not share any.
     """
+    return f'<figure class="tp-figure" tabindex="0" data-search-exclude>{picture(svg, alt, prefix)}</figure>'
+
+
+def picture(svg: str, alt: str, prefix: str = "") -> str:
+    """The drawing of a figure alone; the arguments are those of a figure."""
     svg = _ID.sub(rf"\g<1>{prefix}", _slim(svg))
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
-    return f'<figure class="tp-figure" tabindex="0" data-search-exclude>{svg}</figure>'
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
 
 
 def _slim(svg: str) -> str:

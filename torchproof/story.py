@@ -21,7 +21,6 @@ _CODE = re.compile(r"(``.+?``|`[^`]+`|^```.*?^```|^(?: {4}|\t).*$)", re.MULTILIN
 _MATH = re.compile(r"\$\$(?P<display>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^$]+?)\$(?![\d$])", re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?P<target>\.{0,2}/?[^)\s:]+)(?=\))")
 _ALERT = re.compile(r'<div class="alert alert-\w+"><h4>(\w+)</h4>')
-_SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 _FINAL = "final-picture"
 _SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', re.IGNORECASE)
 _TITLE = re.compile(r"\A# (?P<title>.+)\n+(?P<summary>(?:.+\n?)+)")
@@ -179,17 +178,22 @@ def _about(told: Story) -> str:
 
 
 def _promise(told: Story, last: int) -> str:
-    """The final picture, drawn by the one at the end of the page, so that it weighs nothing."""
-    size = _SIZE.search(told.figures[-1]) if told.figures else None
-    if size is None:
+    """The final picture, where the story begins: a browser draws from no picture far below that it has not laid out."""
+    from torchproof.results import picture
+
+    if last < 0:
         return ""
+    alt = told.notebook["cells"][last]["metadata"]["alt"][-1]
+    drawing = picture(told.figures[-1], alt).replace("<svg ", f'<svg id="{_FINAL}" ', 1).replace("\n", "&#10;")
+    return f'<figure class="tp-promise" data-search-exclude>{drawing}<figcaption>What you will see at the end</figcaption></figure>'
+
+
+def _again(svg: str) -> str:
+    """The final picture in its place, drawn by the one where the story begins, so that it weighs nothing."""
+    size = _SIZE.search(svg)
+    assert size is not None, "matplotlib says how large a figure is"
     width, height = size.groups()
-    alt = escape(told.notebook["cells"][last]["metadata"]["alt"][-1])
-    return (
-        f'<figure class="tp-promise" data-search-exclude><svg viewBox="0 0 {width} {height}" role="img" aria-label="{alt}">'
-        f'<use xlink:href="#{_FINAL}" width="{width}" height="{height}"></use></svg>'
-        "<figcaption>What you will see at the end</figcaption></figure>"
-    )
+    return f'{svg[: svg.index(">")]}><use xlink:href="#{_FINAL}" width="{width}" height="{height}"></use></svg>'
 
 
 def _for_the_web(text: str) -> str:
@@ -227,6 +231,7 @@ def _block(cell: dict[str, Any], final: bool) -> str:
     """A code cell as one line of HTML, which Markdown leaves alone."""
     from torchproof.listing import code_html
     from torchproof.results import figure_html, output_html
+    from torchproof.room import room
 
     parts = [code_html(_text(cell["source"]), copy=True)]
     alts = iter(cell["metadata"].get("alt", []))
@@ -235,11 +240,12 @@ def _block(cell: dict[str, Any], final: bool) -> str:
         if SVG in output.get("data", {}):
             svg = _text(output["data"][SVG])
             if final and output is drawings[-1]:
-                svg = svg.replace("<svg ", f'<svg id="{_FINAL}" ', 1)
+                svg = _again(svg)
             parts.append(figure_html(svg, next(alts)))
         else:
             parts.append(output_html(escape(_printed(output))))
-    return f'<div class="tp-block tp-cell" id="cell-{cell["id"]}">{"".join(parts)}</div>'.replace("\n", "&#10;")
+    inside = "".join(parts)
+    return f'<div class="tp-block tp-cell" id="cell-{cell["id"]}" style="{room(inside)}">{inside}</div>'.replace("\n", "&#10;")
 
 
 def _drawings(cell: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,5 +1,9 @@
-// Runs before the theme's own script, which makes requests that this one knows better.
+// Runs before the theme's own script, which makes requests and changes that this one knows better.
 (() => {
+  // What it would change later, when the whole page would have to be styled anew.
+  document.documentElement.classList.replace("no-js", "js");
+  document.documentElement.classList.add("js-focus-visible");
+
   const { open, send } = XMLHttpRequest.prototype;
   const searched = new Promise((resolve) => {
     if (/[?&][qh]=/.test(location.search)) resolve();
