@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from torchproof.results import FOLD_BEYOND
 
@@ -11,6 +12,10 @@ _TEXT = re.compile(r"<pre[^>]*><(?P<kind>code|samp)[^>]*>(?P<text>.*?)</(?P=kind
 _HEIGHT = re.compile(r'<svg\b[^>]*? viewBox="[\d.]+ [\d.]+ [\d.]+ (?P<height>[\d.]+)"', re.IGNORECASE)
 _PANEL = re.compile(r'<div class="tp-panel"')
 
+# Title and edges of an output in lines, edges of a figure in points.
+_AROUND_OUTPUT = 2
+_AROUND_FIGURE = 24
+
 
 def room(html: str) -> str:
     """What the style sheet makes a height of: lines of code and of output, and points of figures.
@@ -18,19 +23,25 @@ def room(html: str) -> str:
     Args:
         html: What stands inside the block.
     """
+    always, *panels = map(_counted, _PANEL.split(_FOLDED.sub("", html)))
     # All panels take the room of the tallest.
-    always, *panels = _PANEL.split(_FOLDED.sub("", html))
-    code, output, drawn = map(sum, zip(_count(always), max(map(_count, panels), default=(0, 0, 0.0), key=_tall), strict=True))
-    return f"--tp-code:{code};--tp-output:{output};--tp-drawn:{round(drawn)}"
+    tallest = max(panels, default=_Counts(), key=lambda panel: 20 * panel.output + panel.drawn)
+    return f"--tp-code:{always.code};--tp-output:{always.output + tallest.output};--tp-drawn:{always.drawn + tallest.drawn:.0f}"
 
 
-def _count(html: str) -> tuple[int, int, float]:
-    lines = {"code": html.count("<li>"), "samp": 0}
+class _Counts(NamedTuple):
+    code: int = 0
+    output: int = 0
+    drawn: float = 0.0
+
+
+def _counted(html: str) -> _Counts:
+    # A note takes about a line.
+    code, output = html.count("<li>"), 0
     for text in _TEXT.finditer(html):
-        count = text["text"].rstrip("\n").count("\n") + 1
-        lines[text["kind"]] += min(count, FOLD_BEYOND) if text["kind"] == "samp" else count
-    return lines["code"], lines["samp"], sum(float(found["height"]) for found in _HEIGHT.finditer(html))
-
-
-def _tall(counts: tuple[int, int, float]) -> float:
-    return 20 * (counts[0] + counts[1]) + counts[2]
+        lines = text["text"].rstrip("\n").count("\n") + 1
+        if text["kind"] == "code":
+            code += lines
+        else:
+            output += min(lines, FOLD_BEYOND) + _AROUND_OUTPUT
+    return _Counts(code, output, sum(float(found["height"]) + _AROUND_FIGURE for found in _HEIGHT.finditer(html)))

@@ -185,7 +185,8 @@ def _promise(told: Story, last: int) -> str:
         return ""
     alt = told.notebook["cells"][last]["metadata"]["alt"][-1]
     drawing = picture(told.figures[-1], alt).replace("<svg ", f'<svg id="{_FINAL}" ', 1).replace("\n", "&#10;")
-    return f'<figure class="tp-promise" data-search-exclude>{drawing}<figcaption>What you will see at the end</figcaption></figure>'
+    caption = "<figcaption>What you will see at the end</figcaption>"
+    return f'<figure class="tp-promise" data-search-exclude>{drawing}{caption}</figure>'
 
 
 def _again(svg: str) -> str:
