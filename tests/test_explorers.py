@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,10 +44,10 @@ def test_it_takes_its_place_without_moving_anything_and_asks_no_other_host(
         page.on("pageerror", lambda error, errors=errors: errors.append(error))
         page.goto(site_url + address)
         assert not page.locator(tag).evaluate("e => Boolean(e.shadowRoot)"), "it is fetched when it comes near"
-        before = page.evaluate("document.body.scrollHeight")
+        before = page.locator(tag).bounding_box()["height"]
         explorer = reach(page, tag)
         box = explorer.bounding_box()
-        assert page.evaluate("document.body.scrollHeight") == before
+        assert box["height"] == before
         # It stays as it is whatever is done in it.
         for number in range(4):
             explorer.get_by_role("button").nth(number).click()
@@ -74,6 +75,23 @@ def test_it_starts_again_after_an_instant_navigation(browser: Any, site_url: str
     page.wait_for_function("tag => document.querySelector(tag)", arg=tag)
     assert reach(page, tag).locator("output").first.inner_text() == said
     assert page.evaluate("window.same"), "the page was loaded anew, so nothing was tested"
+    page.close()
+
+
+@every_explorer
+def test_it_starts_from_a_disk_and_leaves_no_names_behind(
+    browser: Any, site: Path, site_url: str, address: str, tag: str
+) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    said = []
+    for start in (site_url + address, (site / address / "index.html").as_uri()):
+        page.goto(start)
+        page.evaluate("window.before = Object.getOwnPropertyNames(window)")
+        explorer = reach(page, tag)
+        explorer.get_by_role("button").nth(1).click()
+        said.append(explorer.locator("output").all_inner_texts())
+        assert page.evaluate("Object.getOwnPropertyNames(window).filter(name => !before.includes(name))") == ["before"]
+    assert said[0] == said[1] and all(said[0])
     page.close()
 
 

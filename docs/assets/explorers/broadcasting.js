@@ -1,5 +1,8 @@
 // <fig-broadcasting>: two shapes, aligned from their last axes, and the shape of their sum or the reason why there is none.
-import { Explorer, blocks, button, field, h, indicesOf, mark, numbers, product, rove, sheet, speaker, tuple } from "./core.js";
+(() => {
+const {
+  Explorer, blocks, button, field, h, indicesOf, mark, numbers, product, rove, speaker, tuple,
+} = customElements.get("fig-core");
 
 const DRAWN = 48;
 const EXAMPLES = [
@@ -147,7 +150,7 @@ class Broadcasting extends Explorer {
     this.sum.textContent = `result[${index}] = ${left.text} + ${right.text} = ${left.value} + ${right.value} = ${left.value + right.value}`;
   }
 
-  static sheet = sheet(`
+  static css = `
     table { border-collapse: separate; border-spacing: 3px; margin-inline: auto; }
     th, td { border: 1px solid transparent; border-radius: 0.2rem; font-size: 0.7rem; min-width: 3.2rem; padding: 0 0.3rem; text-align: center; }
     th { color: var(--tp-muted); font-weight: 400; }
@@ -160,7 +163,8 @@ class Broadcasting extends Explorer {
     .grid span { border: 1px solid transparent; }
     .grid span.same { font-weight: 700; outline: 1px dashed; }
     .grid span.repeat:not(.chosen), td.repeat { border: 1px dashed var(--tp-muted); color: var(--tp-muted); }
-  `);
+  `;
 }
 
 customElements.define("fig-broadcasting", Broadcasting);
+})();

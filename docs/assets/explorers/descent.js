@@ -1,5 +1,6 @@
 // <fig-descent from="module.name">: gradient descent down a valley, whose numbers are the output of that block on the page.
-import { Explorer, button, h, s, sheet, speaker } from "./core.js";
+(() => {
+const { Explorer, button, h, s, speaker } = customElements.get("fig-core");
 
 const STEPS = 200;
 const RATES = { min: 0.0005, max: 0.032, step: 0.0001 };
@@ -137,7 +138,7 @@ class Descent extends Explorer {
       `Loss above the least: ${short(losses[0])} at the start, ${short(losses.at(-1))} after ${STEPS} steps.`;
   }
 
-  static sheet = sheet(`
+  static css = `
     :host { container-type: inline-size; justify-content: space-between; }
     label b { color: var(--md-default-fg-color); font-size: 0.8rem; }
     input { accent-color: var(--focus); padding: 0; width: 100%; }
@@ -158,7 +159,7 @@ class Descent extends Explorer {
       .plots { grid-template-columns: 1fr; }
       output { min-height: 8.4em; }
     }
-  `);
+  `;
 }
 
 /** A picture with a line of words below it. */
@@ -167,3 +168,4 @@ function plot(title, label, ...shapes) {
 }
 
 customElements.define("fig-descent", Descent);
+})();

@@ -1,5 +1,6 @@
 // <fig-floats>: one number in five float formats, with the bits under the reader's hands.
-import { Explorer, button, field, h, rove, sheet, speaker } from "./core.js";
+(() => {
+const { Explorer, button, field, h, rove, speaker } = customElements.get("fig-core");
 
 // The last one has no infinity: torch 2.15 keeps what is too large at the largest number.
 const FORMATS = [
@@ -230,7 +231,7 @@ class Floats extends Explorer {
     }));
   }
 
-  static sheet = sheet(`
+  static css = `
     :host { container-type: inline-size; justify-content: space-between; }
     .format { border-top: 1px solid var(--line); display: grid; gap: 0.25rem; padding-top: 0.35rem; }
     .head, .body, .ways { align-items: center; display: flex; gap: 0.25rem 0.8rem; }
@@ -258,7 +259,8 @@ class Floats extends Explorer {
       output { min-height: 5.6em; }
       .hint { min-height: 2.8em; }
     }
-  `);
+  `;
 }
 
 customElements.define("fig-floats", Floats);
+})();

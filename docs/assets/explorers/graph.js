@@ -1,6 +1,7 @@
 // <fig-graph>: the steps of a `backward` that ran, read from the output of a block on the page.
 // The first line of that output holds values by name, each further line one node in the order in which they ran.
-import { Explorer, button, h, mark, rove, s, sheet, speaker } from "./core.js";
+(() => {
+const { Explorer, button, h, mark, rove, s, speaker } = customElements.get("fig-core");
 
 /** What a node does with the gradient that arrives, by the name torch gives it. */
 const RULES = {
@@ -126,7 +127,7 @@ class Graph extends Explorer {
     }
   }
 
-  static sheet = sheet(`
+  static css = `
     .where { align-self: center; color: var(--tp-muted); }
     .graph { align-items: stretch; display: grid; grid-template-columns: 3rem 1fr; width: min(32rem, 100%); }
     .list { display: grid; gap: 2px; grid-auto-rows: 1fr; }
@@ -145,7 +146,8 @@ class Graph extends Explorer {
       .graph { grid-template-columns: 2rem 1fr; }
       .list button { grid-template-columns: 1fr; }
     }
-  `);
+  `;
 }
 
 customElements.define("fig-graph", Graph);
+})();

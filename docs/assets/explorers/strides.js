@@ -1,5 +1,8 @@
 // <fig-strides>: twelve storage cells, and any header (shape, stride, offset) over them.
-import { Explorer, blocks, button, field, h, indicesOf, mark, numbers, product, rove, s, sheet, speaker, tuple } from "./core.js";
+(() => {
+const {
+  Explorer, blocks, button, field, h, indicesOf, mark, numbers, product, rove, s, speaker, tuple,
+} = customElements.get("fig-core");
 
 const CELLS = 12;
 const DRAWN = 96;
@@ -230,7 +233,7 @@ class Strides extends Explorer {
     return `view${tuple(target)} raises an error: no strides reach these cells in this order. reshape copies.`;
   }
 
-  static sheet = sheet(`
+  static css = `
     .strip { display: grid; gap: 2px; grid-template-columns: repeat(12, 1fr); text-align: center; }
     .strip div:not(.chosen) { border: 1px solid transparent; }
     .strip div { border-radius: 0.2rem; display: grid; font-family: var(--mono); }
@@ -242,7 +245,8 @@ class Strides extends Explorer {
     output span { text-decoration: underline 2px; }
     output .offset { text-decoration-style: dotted; }
     output .dim1 { text-decoration-style: dashed; }
-  `);
+  `;
 }
 
 customElements.define("fig-strides", Strides);
+})();
