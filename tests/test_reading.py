@@ -76,6 +76,24 @@ def test_no_page_moves_while_it_loads(visits: dict[str, Visit]) -> None:
     assert {path: visit.shifted for path, visit in visits.items() if visit.shifted > 0.01} == {}
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_link_to_a_block_leads_there_though_what_is_above_it_was_not_laid_out(
+    browser: Any, site_url: str, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto(f"{site_url}learn/autograd/#autograd.per_sample_gradients", wait_until="networkidle")
+    blocks = page.locator(".tp-block:not(details *)")
+    laid_out = blocks.evaluate_all("all => all.map(e => e.firstElementChild.checkVisibility({ contentVisibilityAuto: true }))")
+    assert laid_out[0] is False and any(laid_out)
+    header = page.locator(".md-header").bounding_box()["height"]
+    top = "document.getElementById('autograd.per_sample_gradients').getBoundingClientRect().top"
+    assert header <= page.evaluate(top) <= header + 40
+    # The reader is free to go on.
+    page.mouse.wheel(0, -2000)
+    page.wait_for_function(f"{top} > 1500")
+    page.close()
+
+
 @pytest.fixture
 def page(browser: Any, site_url: str) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=site_url)

@@ -123,8 +123,18 @@
   document.addEventListener("toggle", ({ target }) => reach([target]), true);
   addEventListener("resize", watch);
 
+  // The place that a link leads to stays in view while what stands above it takes its true height, until the reader moves on.
+  let landing = null;
+  const land = () => (landing = document.getElementById(decodeURIComponent(location.hash.slice(1))));
+  addEventListener("hashchange", land);
+  for (const event of ["wheel", "touchstart", "pointerdown", "keydown"]) {
+    addEventListener(event, () => (landing = null), { passive: true });
+  }
+  document.addEventListener("contentvisibilityautostatechange", () => requestAnimationFrame(() => landing?.scrollIntoView()), true);
+
   const start = () => {
     choose(remembered());
+    land();
     watch();
     // The theme wraps the tables of a page a moment after it has put the page in place.
     setTimeout(watch, 150);
