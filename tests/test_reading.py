@@ -151,6 +151,37 @@ def test_the_palette_follows_the_reader_through_the_pages(page: Any) -> None:
     assert page.evaluate(scheme) == "slate"
 
 
+def test_the_palette_is_that_of_the_system_until_the_reader_chooses(page: Any) -> None:
+    scheme = "document.body.getAttribute('data-md-color-scheme')"
+    page.emulate_media(color_scheme="dark")
+    page.goto("learn/storage/")
+    assert page.evaluate(scheme) == "slate"
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(f"{scheme} === 'default'")
+    dark, light = page.get_by_title("Switch to dark mode"), page.get_by_title("Switch to light mode")
+    dark.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(scheme) == "slate"
+    assert light.evaluate("e => e === document.activeElement") and not dark.is_visible()
+    page.emulate_media(color_scheme="dark")
+    page.keyboard.press("Enter")
+    assert page.evaluate(scheme) == "default"
+    page.reload()
+    assert page.evaluate(scheme) == "default"
+
+
+def test_a_page_printed_from_a_dark_screen_is_dark_on_white(page: Any) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto("learn/storage/")
+    light = (
+        "(name, key) => getComputedStyle(document.querySelector(name))[key].match(/[0-9.]+/g).slice(0, 3).every(c => c > 200)"
+    )
+    assert not page.evaluate(f"({light})('.tp-head', 'backgroundColor')")
+    page.emulate_media(media="print")
+    for name in (".tp-head", ".tp-output"):
+        page.wait_for_function(f"({light})('{name}', 'backgroundColor') && !({light})('{name}', 'color')")
+
+
 def test_the_table_of_runs_is_sorted_and_filtered_by_keyboard_after_an_instant_navigation(page: Any) -> None:
     # Without its list of pages the theme loads a page anew.
     page.goto("", wait_until="networkidle")
