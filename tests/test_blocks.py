@@ -318,7 +318,7 @@ def test_copying_by_keyboard_is_announced(browser: Any, built: Sandbox, clipboar
 
 
 def test_only_what_scrolls_takes_the_focus(page: Any) -> None:
-    focusable = "[...document.querySelectorAll('.tp-block pre, .tp-figure')].filter(e => e.tabIndex === 0).length"
+    focusable = "[...document.querySelectorAll('.tp-block :is(pre, code), .tp-figure')].filter(e => e.tabIndex === 0).length"
     # A block is looked at when the reader comes near.
     for block in page.locator(".tp-block").all():
         block.scroll_into_view_if_needed()

@@ -183,7 +183,7 @@ def test_notes_are_numbered_by_line_and_name_their_code(page: str) -> None:
         "<code>&lt;b&gt;bold</code>: read as <code>text</code>, not as &lt;b&gt;",
         "<code>Shape.sides</code>: defined above",
     ]
-    lines = re.findall(r'<code class="language-python">(.*?)</code>', text, re.DOTALL)[-1].split("\n")
+    lines = re.findall(r'<code class="language-python"[^>]*>(.*?)</code>', text, re.DOTALL)[-1].split("\n")
     assert [re.findall(r'data-note="(\d)"', line) for line in lines[:3]] == [["1"], ["2"], []]
     # The numbers are no part of the code.
     assert parts_of(text)[-1].split("\n")[1] == "print(name, Shape.sides)"

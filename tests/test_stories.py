@@ -30,7 +30,7 @@ def test_a_page_holds_every_cell_and_nothing_of_jupyter(name: str, site: Path, s
     assert not re.search(r"<style|<script|jp-|highlight-ipynb|clipboard-copy|In \[", article)
     shown = [
         unescape(re.sub(r"<[^>]+>", "", c))
-        for c in re.findall(r'<code class="language-python">(.*?)</code>', article, re.DOTALL)
+        for c in re.findall(r'<code class="language-python"[^>]*>(.*?)</code>', article, re.DOTALL)
     ]
     cells = [cell for cell in stories[name].notebook["cells"] if cell["cell_type"] == "code"]
     assert [code.strip() for code in shown] == [cell["source"].strip() for cell in cells]

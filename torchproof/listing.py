@@ -101,7 +101,7 @@ def code_html(source: str, copy: bool = False) -> str:
 
 def _frame(html: str, copy: bool = False) -> str:
     kind = "highlight" if copy else "highlight no-copy"
-    return f'<div class="{kind}"><pre tabindex="0"><code class="language-python">{html}</code></pre></div>'
+    return f'<div class="{kind}"><pre><code class="language-python" tabindex="0">{html}</code></pre></div>'
 
 
 @lru_cache(maxsize=4096)

@@ -79,8 +79,8 @@
 
   // Only what scrolls needs to be reached by keyboard; where no script runs, all of it can be. It is measured when the reader
   // comes near: what is far away has not been laid out.
-  const OUTSIDE = "math[display=block], .md-typeset__scrollwrap";
-  const SCROLLS = `.tp-block pre, .tp-figure, ${OUTSIDE}`;
+  const OUTSIDE = "math[display=block], .md-typeset__scrollwrap, .md-typeset pre > code:not(.tp-block *)";
+  const SCROLLS = `.tp-block pre > code, .tp-output > pre, .tp-figure, ${OUTSIDE}`;
   const reach = (within) => {
     const boxes = within.flatMap((part) => (part.matches(SCROLLS) ? part : [...part.querySelectorAll(SCROLLS)]));
     const shown = boxes.filter((box) => box.clientWidth);
@@ -93,6 +93,7 @@
   );
   const watch = () => {
     near.disconnect();
+    for (const part of document.querySelectorAll(OUTSIDE)) part.tabIndex = 0;
     for (const part of document.querySelectorAll(`.tp-block, ${OUTSIDE}`)) near.observe(part);
   };
 
