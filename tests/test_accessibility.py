@@ -115,7 +115,7 @@ def test_code_and_output_have_contrast(seen: Seen) -> None:
     assert not {where: names for where, names in weak.items() if names}
     # Keywords, strings, numbers and comments, output and highlighted lines: the check has seen them.
     colors = {name for found in seen.contrasts.values() for name in found}
-    assert {"span.k", "span.s2", "span.mi", "span.c1", "samp."} < colors
+    assert {"span.k", "span.s", "span.m", "span.c", "samp."} < colors
     assert any("highlighted" in name for name in colors)
 
 
