@@ -26,7 +26,8 @@ def room(html: str) -> str:
     always, *panels = map(_counted, _PANEL.split(_FOLDED.sub("", html)))
     # All panels take the room of the tallest.
     tallest = max(panels, default=_Counts(), key=lambda panel: 20 * panel.output + panel.drawn)
-    return f"--tp-code:{always.code};--tp-output:{always.output + tallest.output};--tp-drawn:{always.drawn + tallest.drawn:.0f}"
+    output, drawn = always.output + tallest.output, always.drawn + tallest.drawn
+    return f"--tp-code-lines:{always.code};--tp-output-lines:{output};--tp-drawn:{drawn:.0f}"
 
 
 class _Counts(NamedTuple):

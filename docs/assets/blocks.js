@@ -93,7 +93,8 @@
   );
   const watch = () => {
     near.disconnect();
-    for (const part of document.querySelectorAll(OUTSIDE)) part.tabIndex = 0;
+    // What was measured at another width may scroll now.
+    for (const box of document.querySelectorAll(SCROLLS)) if (box.tabIndex < 0) box.tabIndex = 0;
     for (const part of document.querySelectorAll(`.tp-block, ${OUTSIDE}`)) near.observe(part);
   };
 
