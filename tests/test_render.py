@@ -7,12 +7,16 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
+from xml.dom.minidom import parseString
 
 import pytest
 from markdown import Markdown
 
 from tests.blocks import blocks_of, parts_of
-from tests.conftest import Sandbox, make_sandbox
+from tests.conftest import REPOSITORY, Sandbox, make_sandbox
+from torchproof.listing import code_html
+from torchproof.results import picture
 
 MODULE = '''
 """Topic."""
@@ -361,3 +365,37 @@ def test_a_wrong_place_is_a_clear_error(tmp_path: Path) -> None:
     failed = Sandbox(tmp_path).torchproof("check")
     assert failed.returncode == 2
     assert "holds no snippets/" in failed.stderr
+
+
+def test_code_has_one_element_for_each_run_of_a_color() -> None:
+    shown = code_html('total = sum(x for x in [1, 2])  # of "two"\nprint("a" "b", f"{total!r}")\n')
+    assert re.findall(r'<span class="(\w+)">(.*?)</span>', shown.replace("&quot;", '"')) == [
+        ("nb", "sum"),
+        ("k", "for"),
+        ("m", "1"),
+        ("m", "2"),
+        ("c", '# of "two"'),
+        ("nb", "print"),
+        ("s", '"a"'),
+        ("s", '"b"'),
+        ("s", '"{'),
+        ("s", '!r}"'),
+    ]
+
+
+def test_a_figure_draws_the_same_with_fewer_elements() -> None:
+    recorded = sorted((REPOSITORY / "docs/records/cpu").rglob("*.svg"))[::10]
+    assert len(recorded) > 3
+    for path in recorded:
+        before = parseString(path.read_text()).documentElement
+        after = parseString(picture(path.read_text(), "A figure")).documentElement
+        for name in ("path", "use", "text", "tspan", "image", "clipPath"):
+            told = [[e.getAttribute("d"), e.getAttribute("style"), text_in(e)] for e in before.getElementsByTagName(name)]
+            assert told == [
+                [e.getAttribute("d"), e.getAttribute("style"), text_in(e)] for e in after.getElementsByTagName(name)
+            ]
+        assert len(after.getElementsByTagName("*")) < len(before.getElementsByTagName("*"))
+
+
+def text_in(element: Any) -> str:
+    return "".join(node.data for node in element.childNodes if node.nodeType == node.TEXT_NODE).strip()
