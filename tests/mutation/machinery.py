@@ -52,7 +52,9 @@ class Tests:
 
     def __init__(self, recorded: list[Recorded], code: Code) -> None:
         self.code = code
-        self.recorded = sorted(recorded, key=lambda test: test.setup + test.seconds)
+        files = Counter(test.file for test in recorded)
+        # The fixtures of a file are made once for all of its tests.
+        self.recorded = sorted(recorded, key=lambda test: test.seconds + test.setup / files[test.file])
         # Each test has time for the fixtures of its file, and for a busy machine.
         self.limits = {test.name: 10 * (test.setup + test.seconds) + 20 for test in recorded}
 
@@ -73,22 +75,22 @@ class Tests:
         return chosen
 
 
-def try_module(lane: Lane, tests: Tests, file: str, limit: int) -> list[Verdict]:
+def try_module(lane: Lane, tests: Tests, file: str, limit: int, killers: bool) -> list[Verdict]:
     """Every drawn mutant of a module."""
     path = lane.root / "torchproof" / file
     source = path.read_text(encoding="utf-8")
     drawn = machinery_mutants(source)
-    if limit and len(drawn) > limit:
-        drawn = random.Random(file).sample(drawn, limit)
+    random.Random(file).shuffle(drawn)
     noticed: Counter[str] = Counter()
     verdicts = []
     try:
-        for mutant in sorted(drawn, key=lambda m: m.line):
+        for mutant in sorted(drawn[: limit or None], key=lambda m: m.line):
             _write(path, mutant.source)
             killer = _killer(lane, tests, tests.of(file, mutant.line, noticed))
             noticed[killer] += 1
             verdicts.append(Verdict(file, mutant, killer))
-            print("." if killer else "S", end="", flush=True)
+            if killers or not killer:
+                print(f"{verdicts[-1]}   [{killer or 'unnoticed'}]", flush=True)
     finally:
         _write(path, source)
     return verdicts
@@ -109,7 +111,7 @@ def _killer(lane: Lane, tests: Tests, names: list[str]) -> str:
     code, told = lane.pytest("-x", *names, limits=limits)
     if code == 0:
         return ""
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", told, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (tests/.+?)(?: - |$)", told, re.MULTILINE)
     return failed[1] if failed else f"exit code {code}"
 
 
@@ -122,7 +124,7 @@ def main() -> int:
     """Mutate and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", help="modules of torchproof, such as catalog (default: all)")
-    parser.add_argument("--limit", type=int, default=30, help="mutants of each module, drawn with a fixed seed; 0 for all")
+    parser.add_argument("--limit", type=int, default=20, help="mutants of each module, drawn with a fixed seed; 0 for all")
     parser.add_argument("--workers", type=int, default=2, help="mutants at a time")
     parser.add_argument("--killers", action="store_true", help="also say which test noticed each mutant")
     options = parser.parse_args()
@@ -140,23 +142,17 @@ def main() -> int:
         def work(lane: Lane) -> list[Verdict]:
             verdicts: list[Verdict] = []
             while waiting:
-                verdicts += try_module(lane, tests, waiting.pop(0), options.limit)
+                verdicts += try_module(lane, tests, waiting.pop(0), options.limit, options.killers)
             return verdicts
 
         with ThreadPoolExecutor(len(lanes)) as pool:
             verdicts = [verdict for found in pool.map(work, lanes) for verdict in found]
-    _report(verdicts, options.killers)
+    _report(verdicts)
     print(f"{time.perf_counter() - start:.0f} s")
     return 0
 
 
-def _report(verdicts: list[Verdict], killers: bool) -> None:
-    print()
-    for verdict in sorted(verdicts, key=lambda v: (v.file, v.mutant.line)):
-        if killers and verdict.killer:
-            print(f"{verdict}   [{verdict.killer}]")
-        elif not verdict.killer:
-            print(f"unnoticed: {verdict}")
+def _report(verdicts: list[Verdict]) -> None:
     for file in sorted({verdict.file for verdict in verdicts}):
         mine = [verdict for verdict in verdicts if verdict.file == file]
         killed = sum(bool(verdict.killer) for verdict in mine)

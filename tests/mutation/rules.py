@@ -74,6 +74,8 @@ class _MachineryRules(Rules):
                     yield node
                 case ast.Assign(targets=[ast.Name(id="__all__" | "__slots__")]) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
                     yield node
+                case ast.keyword(arg=name) if name in _EQUIVALENT_KEYWORDS:
+                    yield node.value
                 # When garbage is collected is a matter of speed.
                 case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="gc")))):
                     yield node

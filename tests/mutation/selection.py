@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -62,6 +63,9 @@ class Lane:
             ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "site", "build", "programs", "*.egg-info"
         )
         shutil.copytree(ROOT, root, ignore=ignored)
+        # Tests that ask git which files there are.
+        subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+        subprocess.run(["git", "add", "-A"], cwd=root, check=True)
         (root / "sitecustomize.py").write_text(
             "import os\n"
             "if path := os.environ.get('TORCHPROOF_TRACE'):\n"
@@ -104,8 +108,12 @@ class Recorded:
 
 def record(lanes: list[Lane]) -> list[Recorded]:
     """Every test that passes and is short enough; what is left out is printed."""
-    helpers = _digest([*ROOT.glob("torchproof/*.py"), *(p for p in ROOT.glob("tests/*.py") if not p.name.startswith("test_"))])
-    files = {p: CACHE / f"{p.stem}-{_digest([p])[:8]}-{helpers[:8]}.json" for p in sorted(ROOT.glob("tests/**/test_*.py"))}
+    code = [*ROOT.glob("torchproof/*.py"), ROOT / "tests/conftest.py"]
+    helpers = [path for path in ROOT.glob("tests/*.py") if not path.name.startswith(("test_", "conftest"))]
+    files = {}
+    for path in sorted(ROOT.glob("tests/**/test_*.py")):
+        used = [helper for helper in helpers if f"tests.{helper.stem} " in path.read_text(encoding="utf-8")]
+        files[path] = CACHE / f"{path.stem}-{_digest([path, *code, *used])[:12]}.json"
     files = {path: cache for path, cache in files.items() if not path.name.startswith(_OTHERS)}
     CACHE.mkdir(parents=True, exist_ok=True)
     waiting = [path for path, cache in files.items() if not cache.exists()]
