@@ -15,6 +15,7 @@ import pytest
 
 # The whole site is built for these, or a browser started: half a minute before the first of them begins.
 _SLOW_FIXTURES = {"site", "site_url", "browser"}
+os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
 _recording = os.environ.get("TORCHPROOF_RECORDING")
 _recorded: dict[str, dict[str, Any]] = {}
 

@@ -31,7 +31,7 @@ from tests.mutation.rules import machinery_mutants
 from tests.mutation.selection import ROOT, Code, Lane, Recorded, record
 
 # Seconds of tests, as recorded, that one mutant is given: what they do not notice counts as unnoticed.
-_PATIENCE = 60.0
+_PATIENCE = 40.0
 _stamps = itertools.count(int(time.time()) + 1000)
 
 

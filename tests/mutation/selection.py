@@ -81,6 +81,8 @@ class Lane:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         environment |= {"PYTHONPATH": str(self.root), "NO_MKDOCS_2_WARNING": "1", "TMPDIR": str(temporary)}
+        # Plugins take longer to load than many a test; `limits.py` takes this back for what the tests start.
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         if limits is not None:
             path = self.root.with_suffix(".limits")
             path.write_text(json.dumps(limits))
