@@ -40,7 +40,7 @@ def show(values):
 
 
 def draw(values):
-    """Draw values."""
+    """Draw values, ± nothing."""
     fig, ax = plt.subplots(figsize=(4, 3))
     ax.plot(values)
     ax.set_title("values")
@@ -117,7 +117,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox.write("tutorials/story.py", SCRIPT)
     made = sandbox.torchproof("notebook")
     assert made.returncode == 0, made.stderr
-    assert re.fullmatch(r"story: ran in \d+ s, written\n", made.stdout)
+    assert re.fullmatch(r"story: ran in \d{1,2} s, written\n", made.stdout)
     return sandbox
 
 
@@ -140,6 +140,18 @@ def replace(sandbox: Sandbox, path: str, old: str, new: str) -> None:
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
+
+
+def test_the_file_has_one_form(original: Sandbox) -> None:
+    text = (original.root / "tutorials" / "story.ipynb").read_text()
+    assert text == json.dumps(json.loads(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    assert [sorted(cell["metadata"].items()) for cell in notebook(original)["cells"][3:]] == [
+        [],
+        [("alt", ["A line from 0 to 2."])],
+    ]
+    told = notebook(original)["metadata"]
+    assert told["kernelspec"] == {"display_name": "Python 3", "language": "python", "name": "python3"}
+    assert told["language_info"]["name"] == "python"
 
 
 def test_code_comes_once_where_it_is_first_needed(original: Sandbox) -> None:
@@ -252,6 +264,8 @@ def test_a_cell_that_fails_writes_nothing_and_says_where(lines: Sandbox) -> None
         assert f"tutorials/{name}.py:4" in made.stderr
         assert message in made.stderr
     assert "nbclient" not in made.stderr
+    # What the cell's own code did is told with it.
+    assert re.search(r"ValueError: bad 3\n(?:.*\n)*.*raise ValueError\(f\"bad \{values\}\"\)", made.stderr)
     assert sorted((p.name, p.read_bytes()) for p in (lines.root / "tutorials").iterdir()) == before
 
 

@@ -95,7 +95,7 @@ def topic(tmp_path: Path) -> Project:
     project = project_of(tmp_path, {"snippets/topic.py": MODULE, "docs/index.md": PAGE})
     runs = [
         run_of(project, "topic.prints", "1.5\n"),
-        run_of(project, "topic.draws", "2\n", (SVG,)),
+        run_of(project, "topic.draws", "2 ± 0\n", (SVG,)),
         run_of(project, "topic.raises", exception={"type": "ValueError", "message": "bad"}),
         run_of(project, "topic.measures", "3\n"),
         run_of(project, "topic.on_cpu", "6\n"),
@@ -126,7 +126,7 @@ def test_a_record_holds_what_ran_line_by_line(topic: Project) -> None:
     (figure,) = told["snippets"]["draws"]["figures"]
     assert re.fullmatch(r"draws-[0-9a-f]{8}\.svg", figure["file"]) and figure["sha256"].startswith(figure["file"][6:14])
     assert (path.parent / "topic" / figure["file"]).read_text() == SVG
-    assert Record.load(path).text() == path.read_text() == json.dumps(told, indent=1, sort_keys=True) + "\n"
+    assert Record.load(path).text() == path.read_text() == json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     assert Record.load(path).device == "cpu"
     assert path.stat().st_mode & 0o777 == 0o644
 
@@ -135,14 +135,14 @@ def test_noise_keeps_the_record(topic: Project) -> None:
     before = record_path(topic.root, "cpu", "topic").read_text()
     assert not stored(topic, run_of(topic, "topic.prints", "1.50001\n", seconds=9.0))
     assert not stored(topic, run_of(topic, "topic.measures", "777\n"))
-    assert not stored(topic, run_of(topic, "topic.draws", "2\n", (SVG.replace("1 2", "1.01 2"),)))
+    assert not stored(topic, run_of(topic, "topic.draws", "2 ± 0\n", (SVG.replace("1 2", "1.01 2"),)))
     assert record_path(topic.root, "cpu", "topic").read_text() == before
 
 
 def test_a_change_replaces_the_entry_and_its_figure(topic: Project) -> None:
     old = topic.record("cpu", "topic").entries["draws"].figures[0][0]
     drawn = SVG.replace("1 2", "3 4")
-    assert stored(topic, run_of(topic, "topic.prints", "2.5\n", seconds=9.0), run_of(topic, "topic.draws", "2\n", (drawn,)))
+    assert stored(topic, run_of(topic, "topic.prints", "2.5\n", seconds=9.0), run_of(topic, "topic.draws", "2 ± 0\n", (drawn,)))
     told = entries(topic)
     # The program is the same, on the same machine: how long it took is no news.
     assert (told["prints"]["stdout"], told["prints"]["seconds"]) == (["2.5", ""], 0.25)
@@ -165,7 +165,9 @@ def test_what_is_no_more_leaves_the_record(topic: Project) -> None:
 
 def test_on_another_machine_what_changed_says_so_itself(topic: Project) -> None:
     other = CPU | {"device": "Another"}
-    assert stored(topic, run_of(topic, "topic.prints", "2.5\n"), run_of(topic, "topic.draws", "2\n", (SVG,)), environment=other)
+    assert stored(
+        topic, run_of(topic, "topic.prints", "2.5\n"), run_of(topic, "topic.draws", "2 ± 0\n", (SVG,)), environment=other
+    )
     loaded = Record.load(record_path(topic.root, "cpu", "topic"))
     assert loaded.environment == CPU
     assert loaded.entries["prints"].environment == loaded.environment_of(loaded.entries["prints"]) == other
@@ -197,7 +199,7 @@ def test_a_lost_figure_comes_back(topic: Project) -> None:
         Problem, match=r"draws-\w+\.svg:1: a recorded figure is missing\n    to fix: pytest snippets/topic\.py --record"
     ):
         loaded.figure(figure.name)
-    stored(topic, run_of(topic, "topic.draws", "2\n", (SVG,)))
+    stored(topic, run_of(topic, "topic.draws", "2 ± 0\n", (SVG,)))
     assert loaded.figure(figure.name) == SVG
     figure.write_text("<svg/>")
     with pytest.raises(Problem, match="a figure is not the one that was recorded"):
@@ -222,7 +224,7 @@ def test_a_lost_figure_comes_back(topic: Project) -> None:
 )
 def test_a_run_is_compared_with_its_record(name: str, changes: dict[str, object], what: str, topic: Project) -> None:
     loaded = Record.load(record_path(topic.root, "cpu", "topic"))
-    same = {"prints": ("1.5\n", ()), "draws": ("2\n", (SVG,)), "raises": ("", ())}[name]
+    same = {"prints": ("1.5\n", ()), "draws": ("2 ± 0\n", (SVG,)), "raises": ("", ())}[name]
     exception = {"type": "ValueError", "message": "bad"} if name == "raises" else None
     run = replace(run_of(topic, f"topic.{name}", *same, exception=exception), **changes)  # type: ignore[arg-type]
     assert mismatch(loaded, loaded.entries[name], run, CPU) == what
@@ -231,7 +233,7 @@ def test_a_run_is_compared_with_its_record(name: str, changes: dict[str, object]
 def test_figures_of_another_matplotlib_compare_by_their_words(topic: Project) -> None:
     loaded = Record.load(record_path(topic.root, "cpu", "topic"))
     moved, renamed = (
-        run_of(topic, "topic.draws", "2\n", (SVG.replace(*pair),)) for pair in (("1 2", "7 7"), ("loss", "error"))
+        run_of(topic, "topic.draws", "2 ± 0\n", (SVG.replace(*pair),)) for pair in (("1 2", "7 7"), ("loss", "error"))
     )
     other = CPU | {"matplotlib": "4.0"}
     assert mismatch(loaded, loaded.entries["draws"], moved, other) == ""
@@ -347,7 +349,7 @@ def test_two_devices_share_what_agrees_and_have_tabs_for_what_differs(topic: Pro
     assert text_of(shown(topic, "prints", [])) == "Output on CPU1.5"
     runs = [
         run_of(topic, "topic.prints", "1.50001\n"),
-        run_of(topic, "topic.draws", "2\n", (SVG.replace("1 2", "7 7"),)),
+        run_of(topic, "topic.draws", "2 ± 0\n", (SVG.replace("1 2", "7 7"),)),
         run_of(topic, "topic.measures", ""),
     ]
     both = record(topic, "cuda", "topic", *runs)
@@ -432,6 +434,18 @@ def test_a_damaged_record_is_named_once(topic: Project) -> None:
 
 
 @pytest.mark.parametrize(
+    "damage", ['{"snippets": {}}', "[]", '{"snippets": {"a": {}}, "environment": {}}', '{"snippets": [1]}']
+)
+def test_a_record_that_lacks_something_is_named(damage: str, topic: Project) -> None:
+    record_path(topic.root, "cpu", "topic").write_text(damage)
+    with pytest.raises(Problem) as told:
+        Project(topic.root).record("cpu", "topic")
+    assert told.value.what.startswith("the record lacks what a record holds (")
+    assert told.value.place == Place(record_path(topic.root, "cpu", "topic"), 1)
+    assert told.value.fix == "git checkout topic.json, or delete it and record again: pytest snippets/topic.py --record"
+
+
+@pytest.mark.parametrize(
     ("lines", "found"),
     [
         ("::: a.b", [("a.b", 0, 1, "", {})]),
@@ -490,8 +504,7 @@ def test_a_page_is_known_by_its_text(tmp_path: Path) -> None:
     assert page.place(before + 1) == Place(tmp_path / "a.md", 6)
     assert page_of(tmp_path, ["Other"]) == (Page.read(tmp_path / "b.md"), 0)
     assert page_of(tmp_path, ["Unknown"]) is None
-    empty = page_of(tmp_path, [""])
-    assert empty is not None and empty[0].path.name == "c.md"
+    assert page_of(tmp_path, [""]) == (Page.read(tmp_path / "c.md"), 0)
 
 
 def test_changes_are_told_in_the_order_of_what_a_reader_sees() -> None:

@@ -284,3 +284,11 @@ def test_a_snippet_has_the_first_line_of_its_docstring(tmp_path: Path) -> None:
     assert (snippet.summary, snippet.node_id) == ("What it shows.", "snippets/topic.py::demo")
     with pytest.raises(Problem, match=r"there is no snippet snippets\.other\.thing\n    to fix: the modules are topic$"):
         Project(tmp_path).catalog.find("snippets.other.thing")
+
+
+def test_a_program_cannot_take_what_another_module_lacks(tmp_path: Path) -> None:
+    topic = demo("from snippets.other import gone", "print(gone)\n")
+    for other in ({}, {"snippets/other.py": '"""O."""\n'}):
+        project = project_of(tmp_path, {"snippets/topic.py": topic, **other})
+        with pytest.raises(Problem, match=r"topic\.py:5: gone cannot be imported from the snippet module other$"):
+            project.program(snippet_of(project, "topic.demo"))

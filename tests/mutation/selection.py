@@ -15,13 +15,14 @@ from functools import cached_property
 from pathlib import Path
 
 from tests.mutation import warm
+from torchproof.files import write_if_changed
 
 ROOT = Path(__file__).parent.parent.parent
 CACHE = ROOT / "build" / "mutation"
 # Not torchproof's own: they run every demo of the site, or compare explorers with torch.
 _OTHERS = ("test_functions.py", "test_explorer")
-# Seconds of a test; the few that take longer, with a server or many processes, would take most of the time.
-LONGEST = 20.0
+# Seconds of a test; the few that take longer, with many processes or the whole site, would take most of the time.
+LONGEST = 40.0
 _OPTIONS = [
     *(
         "-o",
@@ -124,7 +125,7 @@ def record(lanes: list[Lane]) -> list[Recorded]:
         while waiting:
             path = waiting.pop(0)
             recorded = _record_file(lane, path)
-            files[path].write_text(json.dumps(recorded))
+            write_if_changed(files[path], json.dumps(recorded))
 
     with ThreadPoolExecutor(len(lanes)) as pool:
         list(pool.map(work, lanes))
@@ -146,8 +147,8 @@ def _record_file(lane: Lane, path: Path) -> list[dict[str, object]]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     code, told = lane.pytest(str(path.relative_to(ROOT)), recording=folder)
-    if code not in (0, 5):
-        print(told[-3000:])
+    if code not in (0, 1, 5):
+        raise OSError(f"{path} was not recorded (exit code {code})\n{told}")
     if not (folder / "recorded.json").exists():
         return []
     shared = _lines(folder / "shared")
