@@ -198,6 +198,11 @@ def test_figures_take_the_colors_of_the_page(original: Sandbox) -> None:
     assert "currentColor" in drawn
     assert "story-1-0" in drawn
     assert not re.search(r"<style|<metadata|font-family|#000000|#ffffff", drawn)
+    # Hundredths of a point are enough, and no zero is written that says nothing.
+    numbers = [number for path in re.findall(r' d="([^"]*)"', drawn) for number in re.findall(r"[\d.]+", path)]
+    assert {len(number.partition(".")[2]) for number in numbers} == {0, 1, 2}
+    assert not [number for number in numbers if "." in number and number.endswith(("0", "."))]
+    assert notebook(original)["cells"][-1]["outputs"][0]["data"]["text/plain"].startswith("<Figure size 400x300")
 
 
 def test_what_has_not_changed_is_not_run_again(lines: Sandbox) -> None:
@@ -279,6 +284,21 @@ def test_an_unknown_tutorial_names_the_known(original: Sandbox) -> None:
     told = original.torchproof("notebook", "tale")
     assert told.returncode == 1
     assert "there is no tutorials/tale.py\n    to fix: the tutorials are story" in told.stderr
+
+
+def test_what_nbval_compares_is_equal_to_what_shows_the_same() -> None:
+    from torchproof.validate import Shown
+
+    shown = Shown("it took 3 s, loss 0.5000")
+    shown.drawn_alike = True
+    assert shown == "it took 4 s, loss 0.5001"
+    assert (shown != "it took 4 s, loss 0.5001") is False
+    assert shown != "it took 4 s, loss 0.6000"
+    assert shown != 3
+    assert hash(shown) == hash(str(shown))
+    figure = Shown('<svg><path d="M 1"/><text>a</text></svg>')
+    for figure.drawn_alike in (True, False):
+        assert (figure == '<svg><path d="M 2"/><text>a</text></svg>') is not figure.drawn_alike
 
 
 @pytest.mark.parametrize(
