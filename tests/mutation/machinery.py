@@ -7,7 +7,7 @@ run the changed line, recorded across processes, are tried from the cheapest to 
 that starts is forked from a process that has imported torch, pytest and MkDocs (`warm.py`).
 
 A mutant is killed if a test fails, or takes more than ten times as long as it should. Left out are tests that need the whole
-built site or a browser, or take very long.
+built site or a browser, or take very long. The tests that noticed a mutant run once more without one: they must pass.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.mutation import warm
@@ -93,6 +93,16 @@ def try_module(lane: Lane, tests: Tests, file: str, limit: int, killers: bool) -
                 print(f"{verdicts[-1]}   [{killer or 'unnoticed'}]", flush=True)
     finally:
         _write(path, source)
+    return _reliable(lane, tests, verdicts)
+
+
+def _reliable(lane: Lane, tests: Tests, verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts without those of tests that fail without a mutant too."""
+    killers = {verdict.killer for verdict in verdicts} & set(tests.limits)
+    while killers and (failed := _killer(lane, tests, sorted(killers))) in killers:
+        print(f"fails without a mutant: {failed}", flush=True)
+        killers.remove(failed)
+        verdicts = [replace(verdict, killer="") if verdict.killer == failed else verdict for verdict in verdicts]
     return verdicts
 
 
@@ -111,8 +121,10 @@ def _killer(lane: Lane, tests: Tests, names: list[str]) -> str:
     code, told = lane.pytest("-x", *names, limits=limits)
     if code == 0:
         return ""
-    failed = re.search(r"^(?:FAILED|ERROR) (tests/.+?)(?: - |$)", told, re.MULTILINE)
-    return failed[1] if failed else f"exit code {code}"
+    failed = re.search(r"^(?:FAILED|ERROR) (?P<name>.*)$", told, re.MULTILINE)
+    # A reason may follow the name, and the name hold anything.
+    ran = [name for name in names if failed and failed["name"].startswith(name)]
+    return max(ran, key=len, default=failed["name"] if failed else f"exit code {code}")
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which tests run a line of torchproof: recorded once, each test alone, and kept below `build/mutation/`."""
+"""Which tests run a line of torchproof: recorded once for each file of tests, and kept below `build/mutation/`."""
 
 from __future__ import annotations
 
@@ -19,35 +19,13 @@ from torchproof.files import write_if_changed
 
 ROOT = Path(__file__).parent.parent.parent
 CACHE = ROOT / "build" / "mutation"
-# Not torchproof's own: they run every demo of the site, or compare explorers with torch.
-_OTHERS = ("test_functions.py", "test_explorer")
+# They run every demo, compare explorers with torch, build the whole site, or are about workflows.
+_OTHERS = ("test_functions.py", "test_explorer", "test_site.py", "test_workflows.py")
 # Seconds of a test; the few that take longer, with many processes or the whole site, would take most of the time.
 LONGEST = 40.0
-_OPTIONS = [
-    *(
-        "-o",
-        "addopts=",
-        "-o",
-        "console_output_style=classic",
-        "--import-mode=importlib",
-        "-q",
-        "--color=no",
-        "-rfE",
-        "--tb=short",
-    ),
-    *(
-        "-p",
-        "no:randomly",
-        "-p",
-        "no:hypothesispytest",
-        "-p",
-        "no:nbval",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "tests.mutation.limits",
-    ),
-]
+_OPTIONS = """
+    -o addopts= --import-mode=importlib -q --color=no -rfE --tb=short -p no:cacheprovider -p tests.mutation.limits
+"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +68,7 @@ class Lane:
             environment["TORCHPROOF_LIMITS"] = str(path)
         if recording:
             environment["TORCHPROOF_RECORDING"] = str(recording)
-        command = ["-m", "pytest", *_OPTIONS, f"--basetemp={temporary}/tests", *arguments]
+        command = ["-m", "pytest", *_OPTIONS.split(), f"--basetemp={temporary}/tests", *arguments]
         return warm.run(self.servers, self.root.name, command, self.root, environment)
 
 
