@@ -281,10 +281,12 @@ def test_an_interrupted_recording_changes_nothing(blow: signal.Signals, recorded
     running.wait(60)
     assert recorded.records() == before
     if blow == signal.SIGINT:  # Killed, pytest can take nothing along.
-        program = Path(f"/proc/{started.read_text()}")
-        while program.exists() and time.monotonic() < deadline:
+        # An ended process that nobody has asked about has no command any more.
+        program = Path(f"/proc/{started.read_text()}/cmdline")
+        deadline = time.monotonic() + 10
+        while (running_still := program.exists() and program.read_bytes()) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert not program.exists()
+        assert not running_still
 
 
 def test_runs_as_pytest_users_expect(recorded: Sandbox) -> None:

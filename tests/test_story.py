@@ -212,7 +212,7 @@ def wrapped(*cells: str) -> str:
 
 
 @pytest.fixture
-def site(told: Story) -> Path:
+def built(told: Story) -> Path:
     root = told.tutorial.path.parent.parent
     site = root / "site"
     heading = '<h2 id="more">More<a class="anchor-link" href="#more">¶</a></h2>'
@@ -230,36 +230,36 @@ def site(told: Story) -> Path:
     return site
 
 
-def finished(site: Path) -> list[str]:
-    return finish_tutorials(Project(site.parent), site)
+def finished(built: Path) -> list[str]:
+    return finish_tutorials(Project(built.parent), built)
 
 
-def test_the_page_of_a_tutorial_holds_nothing_of_jupyter(site: Path, told: Story) -> None:
-    assert finished(site) == ["1 tutorials"]
-    text = (site / "tutorials/story/index.html").read_text()
+def test_the_page_of_a_tutorial_holds_nothing_of_jupyter(built: Path, told: Story) -> None:
+    assert finished(built) == ["1 tutorials"]
+    text = (built / "tutorials/story/index.html").read_text()
     assert text == (
         '<head><link rel="canonical" href="https://a.b/tutorials/story/"><meta name="description" content="What is it, with code and text?">'
         '</head><article class="md-content">\n<p>before</p>\n<h1 id="top">A line</h1>\n<p>code</p>\n<h2 id="more">More'
         '<a class="headerlink" href="#more" title="Permanent link">¶</a></h2><a href="../../learn/lines/#lines.line">block</a>\n'
         "<p>3</p>\n<p>4</p>\n<p>after</p>\n</article> end"
     )
-    assert (site / "tutorials/story/index.md").read_text() == markdown(told, fence)
-    assert (site / "tutorials/story.ipynb").read_text() == download(told, "https://a.b/")
+    assert (built / "tutorials/story/index.md").read_text() == markdown(told, fence)
+    assert (built / "tutorials/story.ipynb").read_text() == download(told, "https://a.b/")
     # What is clean stays as it is.
-    assert finished(site) == ["1 tutorials"]
-    assert (site / "tutorials/story/index.html").read_text() == text
+    assert finished(built) == ["1 tutorials"]
+    assert (built / "tutorials/story/index.html").read_text() == text
 
 
-def test_search_finds_a_cell_below_its_heading(site: Path) -> None:
-    finished(site)
-    assert json.loads((site / "search/search_index.json").read_text())["docs"] == [
+def test_search_finds_a_cell_below_its_heading(built: Path) -> None:
+    finished(built)
+    assert json.loads((built / "search/search_index.json").read_text())["docs"] == [
         {"location": "", "title": "H", "text": ""},
         {"location": "tutorials/story/", "title": "A line", "text": "<p>code</p>"},
         {"location": "tutorials/story/#more", "title": "More", "text": "block <p>3</p> <p>4</p> <p>after</p>"},
     ]
-    (site / "search/search_index.json").unlink()
-    finished(site)
-    assert not (site / "search/search_index.json").exists()
+    (built / "search/search_index.json").unlink()
+    finished(built)
+    assert not (built / "search/search_index.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -274,25 +274,25 @@ def test_search_finds_a_cell_below_its_heading(site: Path) -> None:
         ('x="1">', 'x="1">lead', "mkdocs-jupyter wraps cells in another way"),
     ],
 )
-def test_a_broken_page_of_a_tutorial_is_named(old: str, new: str, message: str, site: Path) -> None:
-    path = site / "tutorials/story/index.html"
+def test_a_broken_page_of_a_tutorial_is_named(old: str, new: str, message: str, built: Path) -> None:
+    path = built / "tutorials/story/index.html"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(Problem, match=rf"story\.py:1: {re.escape(message)}"):
-        finished(site)
+        finished(built)
 
 
-def test_a_tutorial_without_a_page_is_named(site: Path) -> None:
-    (site / "tutorials/story/index.html").unlink()
+def test_a_tutorial_without_a_page_is_named(built: Path) -> None:
+    (built / "tutorials/story/index.html").unlink()
     with pytest.raises(Problem, match=r"story\.py:1: the site has no page of story\n    to fix: torchproof publish"):
-        finished(site)
+        finished(built)
 
 
-def test_without_an_address_the_notebook_leads_up(site: Path, told: Story) -> None:
-    path = site / "tutorials/story/index.html"
+def test_without_an_address_the_notebook_leads_up(built: Path, told: Story) -> None:
+    path = built / "tutorials/story/index.html"
     path.write_text(path.read_text().replace('<link rel="canonical"', "<link"))
-    finished(site)
-    assert (site / "tutorials/story.ipynb").read_text() == download(told, "../")
+    finished(built)
+    assert (built / "tutorials/story.ipynb").read_text() == download(told, "../")
 
 
 @pytest.mark.parametrize(
@@ -303,9 +303,9 @@ def test_without_an_address_the_notebook_leads_up(site: Path, told: Story) -> No
         ("Costs `$1`? " + "Yes! " * 10, "Costs 1? " + ("Yes! " * 10).strip()),
     ],
 )
-def test_a_description_holds_whole_sentences(summary: str, described: str, site: Path) -> None:
-    project = notebook(Project(site.parent), "story", [text_cell(0, f"# T\n\n{summary}"), *CELLS[1:]])
-    finish_tutorials(project, site)
-    found = re.search(r'name="description" content="(.*?)"', (site / "tutorials/story/index.html").read_text())
+def test_a_description_holds_whole_sentences(summary: str, described: str, built: Path) -> None:
+    project = notebook(Project(built.parent), "story", [text_cell(0, f"# T\n\n{summary}"), *CELLS[1:]])
+    finish_tutorials(project, built)
+    found = re.search(r'name="description" content="(.*?)"', (built / "tutorials/story/index.html").read_text())
     assert found is not None
     assert found[1] == described.strip()
