@@ -54,7 +54,8 @@ class Tests:
         self.code = code
         files = Counter(test.file for test in recorded)
         # The fixtures of a file are made once for all of its tests.
-        self.recorded = sorted(recorded, key=lambda test: test.seconds + test.setup / files[test.file])
+        self.costs = {test.name: test.seconds + test.setup / files[test.file] for test in recorded}
+        self.recorded = sorted(recorded, key=lambda test: self.costs[test.name])
         # Each test has time for the fixtures of its file, and for a busy machine.
         self.limits = {test.name: 10 * (test.setup + test.seconds) + 20 for test in recorded}
 
@@ -63,16 +64,8 @@ class Tests:
         lines = self.code.lines(file, line)
         able = [test for test in self.recorded if lines & test.lines]
         able.sort(key=lambda test: -noticed[test.name])
-        chosen: list[str] = []
-        patience = _PATIENCE
-        begun: set[str] = set()
-        for test in able:
-            patience -= test.seconds + (test.setup if test.file not in begun else 0.0)
-            begun.add(test.file)
-            if chosen and patience < 0:
-                break
-            chosen.append(test.name)
-        return chosen
+        spent = itertools.accumulate((self.costs[test.name] for test in able), initial=0.0)
+        return [test.name for test, before in zip(able, spent, strict=False) if before < _PATIENCE]
 
 
 def try_module(lane: Lane, tests: Tests, file: str, limit: int, killers: bool) -> list[Verdict]:
