@@ -283,7 +283,8 @@ def test_the_page_of_evidence_has_every_run_with_its_address(topic: Project) -> 
     assert [row.split("</td><td>") for row in rows] == [
         [f'<a href="../{address}"><code>topic.{name}</code></a>', *cells] for name, address, *cells in RUNS
     ]
-    assert html.endswith('<script src="../assets/evidence.js"></script>')
+    assert html.count('<script src="../assets/evidence.js"></script>') == 1
+    assert re.findall(r'<output aria-live="polite" data-noun="(\w+)">', html) == ["runs"]
     assert re.findall(r'<select name="(\w+)">', html) == ["Kind", "Device", "Versions", "State"]
 
 
