@@ -290,13 +290,14 @@ def test_what_nbval_compares_is_equal_to_what_shows_the_same() -> None:
     from torchproof.validate import Shown
 
     shown = Shown("it took 3 s, loss 0.5000")
-    shown.drawn_alike = True
+    shown.drawn_alike = shown.rounds_alike = True
     assert shown == "it took 4 s, loss 0.5001"
     assert (shown != "it took 4 s, loss 0.5001") is False
     assert shown != "it took 4 s, loss 0.6000"
     assert shown != 3
     assert hash(shown) == hash(str(shown))
     figure = Shown('<svg><path d="M 1"/><text>a</text></svg>')
+    figure.rounds_alike = True
     for figure.drawn_alike in (True, False):
         assert (figure == '<svg><path d="M 2"/><text>a</text></svg>') is not figure.drawn_alike
 
