@@ -13,7 +13,7 @@ help:
 	@echo "make record   run every program and every tutorial, and write what they did"
 	@echo "make check    say which records are stale or missing; nothing runs"
 	@echo "make compat   run every program with the oldest, a middle and the newest torch (6 GB each), and write what they did"
-	@echo "make mutation   change the programs a little, and see whether they notice"
+	@echo "make mutation   change programs and machinery a little, and see whether their tests notice"
 	@echo "make benchmark  measure what this costs: against notebooks, against plain pages, by number of snippets"
 	@echo "make clean    remove what the other commands made"
 
@@ -52,6 +52,7 @@ compat: $(STAMP)
 
 mutation: $(STAMP)
 	$(BIN)/python -m tests.mutation.snippets
+	$(BIN)/python -m tests.mutation.machinery
 
 benchmark: $(STAMP)
 	$(BIN)/python tests/benchmarks/compare.py

@@ -40,7 +40,7 @@ def show(values):
 
 
 def draw(values):
-    """Draw values."""
+    """Draw values, ± nothing."""
     fig, ax = plt.subplots(figsize=(4, 3))
     ax.plot(values)
     ax.set_title("values")
@@ -117,7 +117,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox.write("tutorials/story.py", SCRIPT)
     made = sandbox.torchproof("notebook")
     assert made.returncode == 0, made.stderr
-    assert re.fullmatch(r"story: ran in \d+ s, written\n", made.stdout)
+    assert re.fullmatch(r"story: ran in \d{1,2} s, written\n", made.stdout)
     return sandbox
 
 
@@ -140,6 +140,18 @@ def replace(sandbox: Sandbox, path: str, old: str, new: str) -> None:
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new))
+
+
+def test_the_file_has_one_form(original: Sandbox) -> None:
+    text = (original.root / "tutorials" / "story.ipynb").read_text()
+    assert text == json.dumps(json.loads(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    assert [sorted(cell["metadata"].items()) for cell in notebook(original)["cells"][3:]] == [
+        [],
+        [("alt", ["A line from 0 to 2."])],
+    ]
+    told = notebook(original)["metadata"]
+    assert told["kernelspec"] == {"display_name": "Python 3", "language": "python", "name": "python3"}
+    assert told["language_info"]["name"] == "python"
 
 
 def test_code_comes_once_where_it_is_first_needed(original: Sandbox) -> None:
@@ -186,6 +198,11 @@ def test_figures_take_the_colors_of_the_page(original: Sandbox) -> None:
     assert "currentColor" in drawn
     assert "story-1-0" in drawn
     assert not re.search(r"<style|<metadata|font-family|#000000|#ffffff", drawn)
+    # Hundredths of a point are enough, and no zero is written that says nothing.
+    numbers = [number for path in re.findall(r' d="([^"]*)"', drawn) for number in re.findall(r"[\d.]+", path)]
+    assert {len(number.partition(".")[2]) for number in numbers} == {0, 1, 2}
+    assert not [number for number in numbers if "." in number and number.endswith(("0", "."))]
+    assert notebook(original)["cells"][-1]["outputs"][0]["data"]["text/plain"].startswith("<Figure size 400x300")
 
 
 def test_what_has_not_changed_is_not_run_again(lines: Sandbox) -> None:
@@ -252,6 +269,8 @@ def test_a_cell_that_fails_writes_nothing_and_says_where(lines: Sandbox) -> None
         assert f"tutorials/{name}.py:4" in made.stderr
         assert message in made.stderr
     assert "nbclient" not in made.stderr
+    # What the cell's own code did is told with it.
+    assert re.search(r"ValueError: bad 3\n(?:.*\n)*.*raise ValueError\(f\"bad \{values\}\"\)", made.stderr)
     assert sorted((p.name, p.read_bytes()) for p in (lines.root / "tutorials").iterdir()) == before
 
 
@@ -265,6 +284,22 @@ def test_an_unknown_tutorial_names_the_known(original: Sandbox) -> None:
     told = original.torchproof("notebook", "tale")
     assert told.returncode == 1
     assert "there is no tutorials/tale.py\n    to fix: the tutorials are story" in told.stderr
+
+
+def test_what_nbval_compares_is_equal_to_what_shows_the_same() -> None:
+    from torchproof.validate import Shown
+
+    shown = Shown("it took 3 s, loss 0.5000")
+    shown.drawn_alike = shown.rounds_alike = True
+    assert shown == "it took 4 s, loss 0.5001"
+    assert (shown != "it took 4 s, loss 0.5001") is False
+    assert shown != "it took 4 s, loss 0.6000"
+    assert shown != 3
+    assert hash(shown) == hash(str(shown))
+    figure = Shown('<svg><path d="M 1"/><text>a</text></svg>')
+    figure.rounds_alike = True
+    for figure.drawn_alike in (True, False):
+        assert (figure == '<svg><path d="M 2"/><text>a</text></svg>') is not figure.drawn_alike
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,8 @@ def test_two_processes_record_what_one_does(recorded: Sandbox) -> None:
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_recording_changes_nothing(blow: signal.Signals, recorded: Sandbox) -> None:
     started = recorded.root / "started"
-    slow = f"import time\nprint(2)\nopen({str(started)!r}, 'w').close()\ntime.sleep(25)"
+    begun = f"Path('pid').write_text(str(os.getpid()))\nos.replace('pid', {str(started)!r})"
+    slow = f"import os, time\nfrom pathlib import Path\nprint(2)\n{begun}\ntime.sleep(25)"
     recorded.write("snippets/topic.py", DEMO + demo("plt.plot([2, 1])\nprint(10)") + demo(slow, "second"))
     before = recorded.records()
     running = subprocess.Popen(
@@ -279,6 +280,13 @@ def test_an_interrupted_recording_changes_nothing(blow: signal.Signals, recorded
     running.send_signal(blow)
     running.wait(60)
     assert recorded.records() == before
+    if blow == signal.SIGINT:  # Killed, pytest can take nothing along.
+        # An ended process that nobody has asked about has no command any more.
+        program = Path(f"/proc/{started.read_text()}/cmdline")
+        deadline = time.monotonic() + 10
+        while (running_still := program.exists() and program.read_bytes()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not running_still
 
 
 def test_runs_as_pytest_users_expect(recorded: Sandbox) -> None:

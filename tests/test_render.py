@@ -311,6 +311,7 @@ def test_works_in_any_markdown_host(original: Sandbox) -> None:
     )
     rendered = host.convert("Text.\n\n::: snippets.topic.demo\n\nMore.")
     assert 'data-snippet="snippets.topic.demo"' in rendered
+    assert 'href="/programs/topic/demo.py"' in rendered
     assert rendered.startswith("<p>Text.</p>")
     assert rendered.endswith("<p>More.</p>")
 

@@ -163,6 +163,14 @@ def test_refuses_the_same_text_in_the_docstring(lines: Sandbox) -> None:
     assert problem.place.line == 5
 
 
+@pytest.mark.parametrize("quotes", ['"""', "'''", 'r"""'])
+def test_refuses_the_first_line_of_a_docstring(quotes: str, lines: Sandbox) -> None:
+    (problem,) = read(lines, f"{quotes}:author: nobody\n{quotes.lstrip('r')}\n").problems
+    assert str(problem).startswith(f"{problem.place}: an option or a field list does not survive in a notebook")
+    assert problem.place is not None
+    assert problem.place.line == 1
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [

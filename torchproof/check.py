@@ -32,7 +32,7 @@ class Report:
         changed: Names of the others.
     """
 
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem]
     states: dict[str, Counter[State]] = field(default_factory=dict)
     notebooks: int = 0
     versions: int | None = None

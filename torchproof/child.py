@@ -90,6 +90,8 @@ def _execute(job: Job) -> tuple[int, Result]:
         result.figures = _figures(job.figure_prefix)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        if isinstance(stop.code, str):  # As the interpreter does.
+            print(stop.code, file=sys.stderr)
     except BaseException as error:
         result.seconds = time.perf_counter() - start
         result.exception = {"type": type(error).__name__, "message": str(error)}

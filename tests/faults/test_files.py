@@ -135,7 +135,7 @@ FAULTS = [
     Fault(
         "no GPU here",
         lambda root: None,
-        f"ERROR: torch can use no {ELSEWHERE} device here",
+        rf"ERROR: torch can use no {ELSEWHERE} device here \(torch finds .+\)\n",
         f"pytest snippets/topic.py --device {ELSEWHERE} --record",
     ),
     Fault("no module to run", lambda root: None, "file or directory not found", "pytest snippets/gone.py --record"),

@@ -83,7 +83,7 @@ CASES = {
     "imports_snippets": ("", '__import__("snippets.other")', "a program cannot import snippets"),
     "is_main": (
         "",
-        "assert __name__ == '__main__'\n    assert Path(__file__).name == 'is_main.py'\n    print(inspect.getsource(Point).splitlines()[0])",
+        "assert __name__ == '__main__'\n    assert Path(__file__).name == 'is_main.py'\n    assert sys.argv == [__file__]\n    print(inspect.getsource(Point).splitlines()[0])",
         "",
     ),
     "pickles": ("", "print(pickle.loads(pickle.dumps(Point(3))).x)", ""),

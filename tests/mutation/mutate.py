@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
@@ -81,21 +81,42 @@ class Mutant:
     new: str
 
 
-def mutants(source: str, first_line: int) -> Iterator[Mutant]:
+Change = ast.AST | str
+
+
+class Rules:
+    """What is mutated besides, and what is not: the mutants of programs have no further rules."""
+
+    def skipped(self, tree: ast.Module) -> Iterable[ast.AST]:
+        """Nodes that are left alone, each with everything inside it."""
+        return ()
+
+    def more(self, node: ast.AST) -> Iterable[Change]:
+        """Further changes of a node."""
+        return ()
+
+    def matters(self, node: ast.AST, change: Change) -> bool:
+        """Whether a change of a node could be noticed at all."""
+        return True
+
+
+def mutants(source: str, first_line: int, rules: Rules | None = None) -> Iterator[Mutant]:
     """All mutants of the code from a line on, counted from 1; asserts, which are the check, are not removed."""
     lines = source.split("\n")
     tree = ast.parse(source)
-    in_strings = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for inner in ast.walk(node)}
+    rules = rules or Rules()
+    whole = [*(node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)), *rules.skipped(tree)]
+    left_alone = {id(inner) for node in whole for inner in ast.walk(node)}
     for node in ast.walk(tree):
-        if getattr(node, "lineno", 0) < first_line or id(node) in in_strings:
+        if getattr(node, "lineno", 0) < first_line or id(node) in left_alone:
             continue
-        for changed in _changed(node):
+        for changed in (*_changed(node), *rules.more(node)):
             text = changed if isinstance(changed, str) else ast.unparse(changed)
-            if text != ast.unparse(node):
+            if text != ast.unparse(node) and rules.matters(node, changed):
                 yield _mutant(lines, node, text)
 
 
-def _changed(node: ast.AST) -> Iterator[ast.AST | str]:
+def _changed(node: ast.AST) -> Iterator[Change]:
     match node:
         case ast.Constant(value=bool(value)):
             yield repr(not value)
