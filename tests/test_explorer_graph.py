@@ -84,6 +84,9 @@ def test_it_shows_the_output_of_the_block_on_the_page(explorer: Any) -> None:
 
 
 def test_a_reader_steps_through_the_flow_with_the_keyboard(explorer: Any) -> None:
+    # Another test may have left the steps of another graph.
+    explorer.page.reload()
+    explorer.scroll_into_view_if_needed()
     story, keyboard = explorer.locator("output"), explorer.page.keyboard
     explorer.get_by_role("button", name="start", exact=True).click()
     assert "Every backward starts with the gradient 1" in story.inner_text()

@@ -82,9 +82,11 @@ def test_a_link_to_a_block_leads_there_though_what_is_above_it_was_not_laid_out(
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800})
     page.goto(f"{site_url}learn/autograd/#autograd.per_sample_gradients", wait_until="networkidle")
-    blocks = page.locator(".tp-block:not(details *)")
-    laid_out = blocks.evaluate_all("all => all.map(e => e.firstElementChild.checkVisibility({ contentVisibilityAuto: true }))")
-    assert laid_out[0] is False and any(laid_out)
+    page.wait_for_function("""() => {
+      const blocks = [...document.querySelectorAll(".tp-block:not(details *)")];
+      const laidOut = blocks.map((e) => e.firstElementChild.checkVisibility({ contentVisibilityAuto: true }));
+      return !laidOut[0] && laidOut.some(Boolean);
+    }""")
     header = page.locator(".md-header").bounding_box()["height"]
     top = "document.getElementById('autograd.per_sample_gradients').getBoundingClientRect().top"
     assert header <= page.evaluate(top) <= header + 40
