@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from tests.mutation.mutate import Mutant, mutants
+from tests.mutation.mutate import Mutant
+from tests.mutation.program_rules import program_mutants
 from tests.standalone import excuse
 from torchproof.catalog import Snippet
 from torchproof.problems import Problem
@@ -30,7 +31,7 @@ def survivors(project: Project, runner: Runner, snippet: Snippet, limit: int, rn
     """How many mutants of a demo were tried, and those that nobody noticed."""
     program = project.program(snippet)
     first = program.source.count("\n") - program.body.count("\n")
-    tried = list(mutants(program.source, first))
+    tried = program_mutants(program.source, first)
     if limit and len(tried) > limit:
         tried = rng.sample(tried, limit)
     return len(tried), [mutant for mutant in tried if not notices(project, runner, program, mutant)]
