@@ -114,7 +114,7 @@ patient = choose(readers, name="patient LSTM")
 try_lengths(patient, lengths=[60, 120, 240, 480])
 
 # %%
-# It does, at eight times the length. A rule for what to write and what to keep does not count steps.
+# In this run it does, at eight times the length. A rule for what to write and what to keep does not count steps.
 #
 # Look inside
 # -----------
