@@ -39,7 +39,7 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/torchproof check
-	$(BIN)/pytest -n auto --dist loadscope -p randomly snippets tests
+	$(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder -p randomly snippets tests
 	$(BIN)/pytest --nbval -n 2 --dist loadscope tutorials
 
 record: $(STAMP)

@@ -20,7 +20,7 @@ DIFFERENT = {"measurement", "raises", "not_importable", "spawns"}
 
 
 @pytest.fixture(scope="module")
-def printed() -> dict[str, str]:
+def printed_when_called() -> dict[str, str]:
     """What every demo prints when it is called."""
     demos = [s for s in PROJECT.catalog.snippets() if s.kind == "demo" and not DIFFERENT & set(s.marks) and not excuse(s)]
     # One thread, as where the programs are recorded: two that share a busy core wait for each other.
@@ -34,8 +34,8 @@ def printed() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("module", PROJECT.catalog.modules)
-def test_demos_print_the_same_when_called(module: str, printed: dict[str, str]) -> None:
+def test_demos_print_the_same_when_called(module: str, printed_when_called: dict[str, str]) -> None:
     entries = PROJECT.record("cpu", module).entries
-    mine = {name.partition(".")[2]: text for name, text in printed.items() if name.startswith(f"{module}.")}
+    mine = {name.partition(".")[2]: text for name, text in printed_when_called.items() if name.startswith(f"{module}.")}
     different = {name: text for name, text in mine.items() if not same_output(entries[name].stdout, text)}
     assert not different
