@@ -24,10 +24,13 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from torchproof.child import BACKEND  # noqa: E402
+from torchproof.lists import LISTS  # noqa: E402
 from torchproof.pages import Directive, pages, scan  # noqa: E402
 from torchproof.program import Program  # noqa: E402
 from torchproof.project import Project  # noqa: E402
 from torchproof.remembered import FOLDER  # noqa: E402
+from torchproof.story import named  # noqa: E402
+from torchproof.tutorial import is_card  # noqa: E402
 
 RUNS = 5
 # Cannot be cells: they start processes that import the main file, or end in an exception.
@@ -122,18 +125,25 @@ def plain_material(project: Project, folder: Path) -> float:
         done = 0
         for item in (found for found in scan(lines) if isinstance(found, Directive)):
             text += lines[done : item.start]
+            done = item.stop
+            if item.name in LISTS:
+                text.append(LISTS[item.name].markdown(project, ".."))
+                continue
+            if is_card(item):
+                text.append(named(project, item.name).summary)
+                continue
             snippet = project.catalog.find(item.name)
             entry = project.record("cpu", snippet.module).entries.get(snippet.name)
             shown = f"```python\n{project.program(snippet).body}\n```\n"
             if entry and entry.stdout:
                 shown += f"\n```text\n{entry.stdout}\n```\n"
             text += [item.indent + line for line in shown.split("\n")]
-            done = item.stop
         target = folder / "docs" / page.path.relative_to(ROOT / "docs")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("\n".join(text + lines[done:]))
-    shutil.copytree(ROOT / "docs" / "assets", folder / "docs" / "assets")
-    config = (ROOT / "mkdocs.yml").read_text()
+    for other in ("assets", "tutorials", "programs"):
+        shutil.copytree(ROOT / "docs" / other, folder / "docs" / other)
+    config = (ROOT / "mkdocs.yml").read_text().replace("  custom_dir: torchproof/theme\n", "")
     config = re.sub(r"  - torchproof:\n(?:      .*\n)+", "", config).replace("  - torchproof.math\n", "")
     config = config.replace("watch:\n  - torchproof/theme\n", "")
     (folder / "mkdocs.yml").write_text(config)
