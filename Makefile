@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# One process more than there are cores: now and then each waits for a browser, or for a limit to pass.
+JOBS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help serve site test record check compat mutation benchmark clean
@@ -39,8 +41,8 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/torchproof check
-	$(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder -p randomly snippets tests
-	$(BIN)/pytest --nbval -n 2 --dist loadscope tutorials
+	$(BIN)/pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder -p randomly snippets tests
+	$(BIN)/pytest --nbval -n $(JOBS) --dist loadscope tutorials
 
 record: $(STAMP)
 	$(BIN)/pytest -n auto snippets --device cpu --record
