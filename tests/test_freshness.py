@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Sandbox, make_sandbox
+from torchproof.cli import main
 from torchproof.project import Project
 
 MODULES = 3
@@ -212,6 +213,18 @@ def test_what_was_found_fresh_is_looked_at_again_when_a_byte_changes(sandbox: Sa
         changed.write_bytes(before)
     kept.write_bytes(b"\xff")
     assert sandbox.torchproof("check").stdout == "cpu: 1 fresh\n"
+
+
+def test_a_file_that_goes_away_while_it_is_looked_at_is_no_failure(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(path: Path) -> bytes:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_bytes", gone)
+    assert main(["--root", str(sandbox.root), "check"]) == 0
+    assert "Traceback" not in capsys.readouterr().err
+    assert not (sandbox.root / ".torchproof_cache").exists()
 
 
 def test_a_module_that_nobody_uses_changes_no_program(sandbox: Sandbox) -> None:

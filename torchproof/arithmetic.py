@@ -11,6 +11,8 @@ import subprocess
 import sys
 from functools import lru_cache
 
+from torchproof.problems import Problem
+
 # What the tutorials are made of: products, sums, functions of one number, and steps of training with each kind of layer.
 _PROBE = """
 import hashlib
@@ -47,7 +49,14 @@ print(digest.hexdigest()[:12])
 
 @lru_cache
 def arithmetic() -> str:
-    """The fingerprint of this machine, with one thread on the CPU."""
+    """The fingerprint of this machine, with one thread on the CPU.
+
+    Raises:
+        Problem: torch or NumPy cannot be used here.
+    """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    asked = subprocess.run([sys.executable, "-c", _PROBE], env=environment, capture_output=True, check=True, text=True)
+    asked = subprocess.run([sys.executable, "-c", _PROBE], env=environment, capture_output=True, text=True)
+    if asked.returncode:
+        told = asked.stderr.strip().rpartition("\n")[2]
+        raise Problem(f"cannot tell how this processor rounds ({told})", fix="pip install torch numpy")
     return asked.stdout.strip()

@@ -91,7 +91,9 @@ def _check(project: Project, required: tuple[str, ...]) -> int:
     if report.problems:
         print(f"{len(report.problems)} problem{'s' * (len(report.problems) > 1)}")
         return 1
-    remember(project.root, key, summary(report))
+    # What was changed while it was looked at belongs to no answer.
+    if key and key == fingerprint(project.root, *required):
+        remember(project.root, key, summary(report))
     return 0
 
 

@@ -76,7 +76,7 @@ class Evidence:
         shown = addresses(project, folders)
         for snippet in project.catalog.snippets():
             program = project.program(snippet)
-            address = shown.get(snippet.full_name, f"programs/{snippet.module}/{snippet.name}.py")
+            address = address_of(snippet, shown)
             for device, name in _DEVICES.items():
                 standing = project.standing(program, device)
                 if standing.entry is None:
@@ -114,6 +114,11 @@ def addresses(project: Project, folders: bool = True) -> dict[str, str]:
             if isinstance(item, Directive):
                 found.setdefault(item.name, f"{address}#{item.name.partition('.')[2]}")
     return found
+
+
+def address_of(snippet: Snippet, shown: dict[str, str]) -> str:
+    """Where the site shows a snippet; its program where no page does."""
+    return shown.get(snippet.full_name, f"programs/{snippet.module}/{snippet.name}.py")
 
 
 def page_address(page: PurePosixPath, folders: bool = True) -> str:

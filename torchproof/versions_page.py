@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from torchproof.catalog import Snippet
-from torchproof.evidence import addresses, code, filtered, link, markdown_link, markdown_table, table, which
+from torchproof.evidence import address_of, addresses, code, filtered, link, markdown_link, markdown_table, table, which
 from torchproof.problems import Problem
 from torchproof.project import Project
 from torchproof.versions import COMMAND, Gap, Versions, sentence
@@ -65,7 +65,7 @@ class Comparison:
 
     def address(self, snippet: Snippet) -> str:
         """Where the site shows a snippet; its program where no page does."""
-        return self.addresses.get(snippet.full_name, f"programs/{snippet.module}/{snippet.name}.py")
+        return address_of(snippet, self.addresses)
 
     def counts(self, project: Project) -> Iterator[str]:
         """One sentence for each version, about the programs that are those that ran."""
