@@ -274,8 +274,8 @@ def not_deprecated_but_advised_against() -> None:
         warnings.simplefilter("always")
         # Without GPUs: with unequal ones it warns of the imbalance.
         with mock.patch("torch.cuda.is_available", return_value=False):
-            nn.DataParallel(nn.Linear(4, 1))
-    print("warnings:", len(caught))
+            model = nn.DataParallel(nn.Linear(4, 1))
+    print(f"a {type(model).__name__} was made, warnings: {len(caught)}")
     assert not caught
 
     documentation = " ".join(inspect.getdoc(nn.DataParallel).split())

@@ -117,6 +117,7 @@ def float_table() -> None:
 
 def defaults_of_factories() -> None:
     """Which dtype each factory chooses when none is named."""
+    torch.manual_seed(0)
     tensors = {
         "ones(2)": torch.ones(2),
         "rand(2)": torch.rand(2),
@@ -143,18 +144,23 @@ def change_the_default() -> None:
     previous = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        print("ones(2):      ", name_of(torch.ones(2).dtype))
-        print("tensor([1.0]):", name_of(torch.tensor([1.0]).dtype))
-        print("tensor([1j]): ", name_of(torch.tensor([1j]).dtype))
-        print("tensor([1]):  ", name_of(torch.tensor([1]).dtype))
-        assert torch.ones(2).dtype == torch.float64
-        assert torch.tensor([1]).dtype == torch.int64
+        made = {
+            "ones(2)": torch.ones(2),
+            "tensor([1.0])": torch.tensor([1.0]),
+            "tensor([1j])": torch.tensor([1j]),
+            "tensor([1])": torch.tensor([1]),
+        }
     finally:
         # The setting holds for the whole process, so put it back.
         torch.set_default_dtype(previous)
+    made["ones(2), put back"] = torch.ones(2)
+    made["ones(2), named"] = torch.ones(2, dtype=torch.float64)
 
-    print("named:        ", name_of(torch.ones(2, dtype=torch.float64).dtype))
-    assert torch.ones(2, dtype=torch.float64).dtype == torch.float64
+    for call, tensor in made.items():
+        print(f"{call:17} {name_of(tensor.dtype)}")
+    assert made["ones(2)"].dtype == made["ones(2), named"].dtype == torch.float64
+    assert made["tensor([1])"].dtype == torch.int64
+    assert made["ones(2), put back"].dtype == torch.float32
 
 
 def names_of_casts() -> None:
@@ -435,7 +441,8 @@ def half_on_the_cpu() -> None:
         print("  softmax gives: ", name_of(probabilities.dtype))
         print(f"  largest error:  {error:.3f} in logits up to {largest:.1f}")
         assert logits.dtype == probabilities.dtype == dtype
-        assert error < 2 * torch.finfo(dtype).eps * largest
+        bound = 2 * torch.finfo(dtype).eps * largest
+        assert error < bound
         column_sums = probabilities.sum(dim=0, dtype=torch.float32)
         assert torch.allclose(column_sums, torch.ones(32), atol=0.02)
 

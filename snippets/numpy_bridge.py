@@ -445,9 +445,10 @@ def dlpack_both_ways() -> None:
     ndarray[0, 0] = 7
     assert grid[0, 0] == 7
 
+    tracked = torch.ones(2, requires_grad=True)
     message = ""
     try:
-        np.from_dlpack(torch.ones(2, requires_grad=True))
+        np.from_dlpack(tracked)
     except BufferError as error:
         message = str(error)
     print("requires grad:       ", message)

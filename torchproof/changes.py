@@ -15,10 +15,11 @@ from torchproof.compare import difference
 from torchproof.problems import Problem
 from torchproof.record import DEVICES, Entry, Record, record_path
 
-Kind = Literal["new", "gone", "output", "figures", "program"]
+Kind = Literal["new", "gone", "output", "figures", "variables", "program"]
 _TITLES: dict[Kind, str] = {
     "output": "prints something else",
     "figures": "draws something else",
+    "variables": "leaves something else in its variables",
     "new": "is new",
     "gone": "is gone",
     "program": "changed, and does the same",
@@ -70,6 +71,9 @@ def _changes(device: str, module: str, old: dict[str, Entry], new: dict[str, Ent
             kind = "output"
         elif old[name].figures != new[name].figures:
             kind = "figures"
+        elif old[name].variables != new[name].variables:
+            kind = "variables"
+            before, after = ("\n".join(entries[name].variables) for entries in (old, new))
         elif old[name].sha256 != new[name].sha256:
             kind = "program"
         else:

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torchproof.variables import Chance, variables
+
 BACKEND = "module://torchproof.figures"
 # A program that asks for more gets an error from its own allocation, and the machine stays usable.
 MEMORY_LIMIT = 8 * 2**30
@@ -51,6 +53,7 @@ class Result:
     seconds: float = 0.0
     figures: list[str] = field(default_factory=list)
     exception: dict[str, str] | None = None
+    variables: list[str] = field(default_factory=list)
 
 
 def run_job(job: Job) -> None:
@@ -82,6 +85,7 @@ def _execute(job: Job) -> tuple[int, Result]:
     main.__file__ = job.program
     sys.modules["__main__"] = main
     sys.argv = [job.program]
+    chance = Chance()
     code = 0
     start = time.perf_counter()
     try:
@@ -100,6 +104,7 @@ def _execute(job: Job) -> tuple[int, Result]:
         code = 1
         with contextlib.suppress(Exception):
             result.figures = _figures(job.figure_prefix)
+    result.variables = variables(main.__dict__, by_chance=chance.was_taken())
     return code, result
 
 

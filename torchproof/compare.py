@@ -5,8 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections.abc import Callable, Sequence
+
+from torchproof.variables import LEFT_OUT, SEPARATOR
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?![\w.]*\w)")
+# A number of a variable, or the gap where one is not the same each time.
+_TOLD = re.compile(f"{_NUMBER.pattern}|{LEFT_OUT}")
 _TOOK = re.compile(r"\btook\b")
 _DURATION = re.compile(r"\btook [\d.,]+ (?:h|min|s|ms|µs|ns)\b")
 RELATIVE = 1e-4
@@ -29,6 +34,59 @@ def same_output(recorded: str, printed: str) -> bool:
 def same_figure(recorded: str, drawn: str) -> bool:
     """Whether two figures show the same: equal elements and text, coordinates within three quarters of a point."""
     return _same(_opened(recorded), _opened(drawn), _near)
+
+
+def same_variables(recorded: Sequence[str], held: Sequence[str]) -> bool:
+    """Whether all variables of a record hold the same in a run; of some a record says no more than what they are."""
+    return not variables_difference(recorded, held)
+
+
+def variables_difference(recorded: Sequence[str], held: Sequence[str]) -> str:
+    """A unified diff from a record's variables to those of a run, without what is not compared; "" if they are the same."""
+    lines = _by_name(held)
+    now = []
+    for name, line in _by_name(recorded).items():
+        if name in lines:
+            alike = _same(line, lines[name], _told_alike, _TOLD) or line == _what(lines[name])
+            now.append(line if alike else lines[name])
+    return difference("\n".join(recorded), "\n".join(now))
+
+
+def alike_variables(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
+    """What two runs agree on: the variables that are the same kind of thing, without the numbers that differ."""
+    lines = _by_name(second)
+    shared = [(line, lines[name]) for name, line in _by_name(first).items() if name in lines]
+    return tuple(_shared(line, other) for line, other in shared if _what(line) == _what(other))
+
+
+def _shared(line: str, other: str) -> str:
+    what = _what(line)
+    told, others = line.removeprefix(what), other.removeprefix(what)
+    between, numbers = _TOLD.split(told), _TOLD.findall(told)
+    if between != _TOLD.split(others):
+        return what
+    kept = [a if _told_alike(a, b) else LEFT_OUT for a, b in zip(numbers, _TOLD.findall(others), strict=True)]
+    # Words around nothing but new gaps say nothing.
+    if kept != numbers and set(kept) == {LEFT_OUT}:
+        return what
+    return what + "".join(text + number for text, number in zip(between, [*kept, ""], strict=True))
+
+
+def _by_name(lines: Sequence[str]) -> dict[str, str]:
+    return {line.partition(SEPARATOR)[0]: line for line in lines}
+
+
+def _what(line: str) -> str:
+    return SEPARATOR.join(line.split(SEPARATOR)[:2])
+
+
+def _told_alike(recorded: str, held: str) -> bool:
+    """Integers are equal; of other numbers four digits are told, of which the last may differ."""
+    if LEFT_OUT in (recorded, held):
+        return recorded == LEFT_OUT
+    if None in (_decimals(recorded), _decimals(held)):
+        return recorded == held
+    return math.isclose(float(recorded), float(held), rel_tol=2e-3, abs_tol=1e-6)
 
 
 def _near(recorded: str, drawn: str) -> bool:
@@ -89,12 +147,12 @@ def difference(recorded: str, printed: str) -> str:
     return "\n".join(lines)
 
 
-def _same(recorded: str, other: str, agree: object) -> bool:
+def _same(recorded: str, other: str, agree: Callable[[str, str], bool], numbers: re.Pattern[str] = _NUMBER) -> bool:
     if recorded == other:
         return True
-    if _NUMBER.split(recorded) != _NUMBER.split(other):
+    if numbers.split(recorded) != numbers.split(other):
         return False
-    return all(agree(a, b) for a, b in zip(_NUMBER.findall(recorded), _NUMBER.findall(other), strict=True))  # type: ignore[operator]
+    return all(agree(a, b) for a, b in zip(numbers.findall(recorded), numbers.findall(other), strict=True))
 
 
 def _numbers_agree(recorded: str, printed: str) -> bool:

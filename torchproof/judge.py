@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from torchproof.catalog import Module
-from torchproof.compare import difference
+from torchproof.compare import alike_variables, difference, same_figure, same_output
 from torchproof.problems import Problem
 from torchproof.program import Program
 from torchproof.record import Run
@@ -44,23 +47,33 @@ def as_run(program: Program, outcome: Outcome) -> Run:
         outcome.exception,
         outcome.seconds,
         "measurement" in snippet.marks,
+        # What a measurement leaves differs each time, and its output says what matters.
+        () if "measurement" in snippet.marks else tuple(outcome.variables),
     )
 
 
-def same_twice(program: Program, first: Run, second: Run) -> None:
-    """Whether two runs of a program may stand for all of them.
+def settled(program: Program, run: Callable[[bool], Run]) -> Run:
+    """What may be recorded: a run that another one agrees with, and of its variables what was the same in both.
+
+    Args:
+        program: What runs.
+        run: Runs it, for the first time or again; a measurement runs once.
 
     Raises:
-        Problem: The program is no measurement, and printed or drew differently.
+        Problem: The program printed or drew differently.
     """
     snippet = program.snippet
+    first = run(False)
     if first.measurement:
-        return
-    if (first.stdout, first.exception) != (second.stdout, second.exception):
+        return first
+    second = run(True)
+    if first.exception != second.exception or not same_output(first.stdout, second.stdout):
         told = difference(first.stdout, second.stdout).replace("recorded", "first run").replace("this run", "second run")
         raise Problem(f"{snippet.full_name} prints differently each time; {_ADVICE}\n{told}", snippet.place)
-    if first.figures != second.figures:
+    drawn = len(first.figures) == len(second.figures) and all(map(same_figure, first.figures, second.figures))
+    if not drawn:
         raise Problem(f"{snippet.full_name} draws differently each time; {_ADVICE}", snippet.place)
+    return replace(first, variables=alike_variables(first.variables, second.variables))
 
 
 def recordable(module: Module, device: str) -> set[str]:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from torchproof.catalog import Snippet
-from torchproof.compare import difference
+from torchproof.compare import difference, variables_difference
 from torchproof.imports import PACKAGE
-from torchproof.judge import as_run, same_twice
+from torchproof.judge import as_run, settled
 from torchproof.marks import MARKS
 from torchproof.problems import Problem
 from torchproof.program import Program
@@ -92,11 +92,10 @@ class SnippetItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the program, then compare it with its record, or hand it over to be recorded."""
-        run = self._run(seed=1)
         if not self._session.recording:
-            self._compare(run)
+            self._compare(self._run())
             return
-        same_twice(self.program, run, self._run(seed=2))
+        run = settled(self.program, self._run)
         # Sent along with the report: under xdist the process that started the run is the one that writes.
         told = {**asdict(run), "device": self.device, "module": self.snippet.module}
         self.user_properties.append((PROPERTY, {"run": told, "environment": self._session.environment(self.device)}))
@@ -120,8 +119,8 @@ class SnippetItem(pytest.Item):
         device = "" if self.device == "cpu" else f" --device {self.device}"
         return f"pytest {self.snippet.node_id}{device} --record"
 
-    def _run(self, seed: int) -> Run:
-        return as_run(self.program, self._session.runner(self.device, seed).run(self.program))
+    def _run(self, again: bool = False) -> Run:
+        return as_run(self.program, self._session.runner(self.device, again).run(self.program))
 
     def _compare(self, run: Run) -> None:
         record = self._session.record(self.device, self.snippet.module)
@@ -133,14 +132,15 @@ class SnippetItem(pytest.Item):
             # A machine with an accelerator of its own kind shows that the programs run there; records are made on one.
             return
         accept = f"accept it: {self._accept}"
-        # The version of matplotlib matters to figures alone; asking takes a process.
-        environment = self._session.environment(self.device) if entry.figures else {}
-        what = "" if run.measurement else mismatch(record, entry, run, environment)
+        what = "" if run.measurement else mismatch(record, entry, run, self._session.environment(self.device))
         if what == "output":
             raise Unlike(where, " prints something else", accept, difference(entry.stdout, run.stdout))
         if what == "exception":
             told = ["{type}: {message}".format(**raised) if raised else "" for raised in (entry.exception, run.exception)]
             raise Unlike(where, " raises something else", accept, difference(*told))
+        if what == "variables":
+            diff = variables_difference(entry.variables, run.variables)
+            raise Unlike(where, " leaves something else in its variables", accept, diff)
         if what:
             raise Unlike(where, " draws something else", accept)
         if entry.sha256 != run.sha256:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torchproof.compare import figure_text, same_figure, same_output
+from torchproof.compare import figure_text, same_figure, same_output, same_variables
 from torchproof.files import locked, write_atomically
 from torchproof.problems import Place, Problem
 
 DEVICES = ("cpu", "cuda", "mps")
 # What a record says of where its programs ran.
 ENVIRONMENT = ("python", "torch", "matplotlib", "platform", "device", "count", "threads")
+# What decides on the last digit of a number, and on how a library counts.
+_DECIDE = ("python", "torch", "platform", "device")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Entry:
         exception: Type and message, for a program that is marked to raise.
         seconds: How long its body took.
         environment: Where it ran, if not where the file says.
+        variables: What its variables held at the end, a line each.
     """
 
     sha256: str
@@ -36,6 +39,7 @@ class Entry:
     exception: dict[str, str] | None = None
     seconds: float = 0.0
     environment: dict[str, Any] | None = None
+    variables: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As the file holds it: output line by line, so that a change reads well in a diff."""
@@ -44,6 +48,8 @@ class Entry:
             data["figures"] = [{"file": name, "sha256": digest} for name, digest in self.figures]
         if self.exception:
             data["exception"] = self.exception
+        if self.variables:
+            data["variables"] = list(self.variables)
         if self.environment:
             data["environment"] = self.environment
         return data
@@ -55,7 +61,10 @@ class Entry:
         elsewhere = data.get("environment")
         if elsewhere is not None:
             elsewhere = {key: elsewhere[key] for key in ENVIRONMENT}
-        return cls(data["sha256"], "\n".join(data["stdout"]), figures, data.get("exception"), data["seconds"], elsewhere)
+        variables = tuple(map(str, data.get("variables", ())))
+        return cls(
+            data["sha256"], "\n".join(data["stdout"]), figures, data.get("exception"), data["seconds"], elsewhere, variables
+        )
 
 
 @dataclass
@@ -128,11 +137,12 @@ class Run:
     exception: dict[str, str] | None
     seconds: float
     measurement: bool
+    variables: tuple[str, ...] = ()
 
     def entry(self) -> Entry:
         """The record's entry: figures get names that contain their digest, so a new one never replaces an old."""
         named = tuple((f"{self.snippet}-{digest(svg)[:8]}.svg", digest(svg)) for svg in self.figures)
-        return Entry(self.sha256, self.stdout, named, self.exception, round(self.seconds, 3))
+        return Entry(self.sha256, self.stdout, named, self.exception, round(self.seconds, 3), variables=self.variables)
 
 
 def digest(text: str) -> str:
@@ -200,6 +210,8 @@ def _only_noise(old: Record, previous: Entry, run: Run, environment: dict[str, A
         return False
     if run.measurement:
         return old.environment_of(previous) == environment
+    if run.variables and not previous.variables:
+        return False
     try:
         return not mismatch(old, previous, run, environment)
     except Problem:  # A figure was lost: recording again is what brings it back.
@@ -207,7 +219,10 @@ def _only_noise(old: Record, previous: Entry, run: Run, environment: dict[str, A
 
 
 def mismatch(record: Record, entry: Entry, run: Run, environment: dict[str, Any]) -> str:
-    """What differs between a record's entry and a run, "" if nothing: "output", "exception" or "figures"."""
+    """What differs between a record's entry and a run, "" if nothing: "output", "exception", "figures" or "variables".
+
+    Variables are compared where processor and versions are those of the record.
+    """
     if not same_output(entry.stdout, run.stdout):
         return "output"
     if (entry.exception or {}).get("type") != (run.exception or {}).get("type") or not same_output(
@@ -221,7 +236,11 @@ def mismatch(record: Record, entry: Entry, run: Run, environment: dict[str, Any]
         alike = all(map(same_figure, recorded, run.figures))
     else:
         alike = all(figure_text(a) == figure_text(b) for a, b in zip(recorded, run.figures, strict=True))
-    return "" if alike else "figures"
+    if not alike:
+        return "figures"
+    there = record.environment_of(entry)
+    elsewhere = any(there.get(key) != environment.get(key) for key in _DECIDE)
+    return "" if elsewhere or same_variables(entry.variables, run.variables) else "variables"
 
 
 def same_result(record: Record, entry: Entry, other_record: Record, other: Entry) -> bool:
@@ -231,5 +250,5 @@ def same_result(record: Record, entry: Entry, other_record: Record, other: Entry
         Problem: A figure is missing or damaged.
     """
     figures = tuple(other_record.figure(file) for file, _ in other.figures)
-    run = Run("", other.sha256, other.stdout, figures, other.exception, other.seconds, measurement=False)
+    run = Run("", other.sha256, other.stdout, figures, other.exception, other.seconds, False, other.variables)
     return not mismatch(record, entry, run, other_record.environment_of(other))

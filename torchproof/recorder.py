@@ -33,7 +33,7 @@ class Recorder:
             assert isinstance(told, dict)
             fields = dict(told["run"])
             device, module = fields.pop("device"), fields.pop("module")
-            fields["figures"] = tuple(fields["figures"])
+            fields["figures"], fields["variables"] = tuple(fields["figures"]), tuple(fields["variables"])
             self.environments[device] = told["environment"]
             self.runs.setdefault((device, module), []).append(Run(**fields))
 

@@ -10,7 +10,7 @@ from torchproof.listing import listing
 from torchproof.problems import Problem
 from torchproof.program import Program
 from torchproof.project import Project, Standing, current
-from torchproof.results import machine, results
+from torchproof.results import machine, results, variables_html
 from torchproof.room import room
 
 REPOSITORY_FILE = "{repository}/blob/main/{path}#L{line}"
@@ -51,10 +51,12 @@ class Renderer:
         program = self.project.program(snippet)
         cpu = current(self.project.standing(program, "cpu"), snippet, "cpu")
         gpu = self.project.standing(program, "cuda")
+        standings = {"cpu": cpu, "cuda": gpu}
         parts = [
             _head(program),
             listing(program, options.get("highlight", []), options.get("note", [])),
-            results(snippet, {"cpu": cpu, "cuda": gpu}, options.get("alt", [])),
+            results(snippet, standings, options.get("alt", [])),
+            variables_html(standings),
             self._foot(program, cpu, gpu, site_root),
         ]
         inside = "\n".join(filter(None, parts))

@@ -9,6 +9,7 @@ from torchproof.catalog import Snippet
 from torchproof.pages import match_alts
 from torchproof.project import Standing
 from torchproof.record import same_result
+from torchproof.variables import SEPARATOR
 
 # Longer output shows its beginning until the reader asks for all of it.
 FOLD_BEYOND = 20
@@ -63,6 +64,25 @@ def results(snippet: Snippet, standings: dict[str, Standing], alts: list[str]) -
     if len(found) > 1:
         return _tabs(found, alts, named="measurement" not in snippet.marks)
     return "".join(_output(standing, title) + _figures(standing, alts) for title, standing in found.values())
+
+
+def variables_html(standings: dict[str, Standing]) -> str:
+    """What the variables held when the program had ended, folded, as the first device tells it that can show it.
+
+    Args:
+        standings: How the snippet stands on each kind of device.
+    """
+    fresh = [standing.entry for standing in standings.values() if standing.state == "fresh" and standing.entry]
+    lines = next((entry.variables for entry in fresh if entry.variables), ())
+    if not lines:
+        return ""
+    pairs = [line.partition(SEPARATOR)[::2] for line in lines]
+    width = max(len(name) for name, _ in pairs)
+    text = escape("\n".join(f"{name:{width}}  {told}" for name, told in pairs), quote=False)
+    return (
+        f'<details class="tp-more tp-variables" data-search-exclude><summary>What the variables hold at the end ({len(lines)})'
+        f'</summary><div class="tp-output"><pre tabindex="0"><samp>{text}</samp></pre></div></details>'
+    )
 
 
 def machine(standing: Standing) -> str:

@@ -22,6 +22,9 @@ from torchproof.program import Program
 from torchproof.worker import OUTPUT_LIMIT, PROCESS_LIMIT
 
 TIME_LIMIT = 30
+_ONCE = {"PYTHONHASHSEED": "1"}
+# Kernels that every processor has instead of the fastest, and no zeros in memory that nothing was written to.
+_AGAIN = {"PYTHONHASHSEED": "2", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "MALLOC_PERTURB_": "165"}
 # What these modules import only when they are first used: up to 0.8 s in every forked process, or once in its parent.
 _LOADED_LAZILY = {
     "torch.optim": ["torch._dynamo"],
@@ -78,6 +81,7 @@ class Outcome:
         figures: SVG texts, in the order shown.
         exception: Type and message of the exception that ended it, if one did.
         seconds: Time spent in the program itself.
+        variables: What its variables held then, a line each.
     """
 
     failure: str = ""
@@ -86,6 +90,7 @@ class Outcome:
     figures: list[str] = field(default_factory=list)
     exception: dict[str, str] | None = None
     seconds: float = 0.0
+    variables: list[str] = field(default_factory=list)
 
 
 class Runner:
@@ -94,18 +99,18 @@ class Runner:
     Args:
         root: The project.
         device: "cpu", "cuda" or "mps".
-        hash_seed: Python's hash seed for the programs. Two runners with different seeds tell apart what a program
-            prints from what only the order of a set printed.
+        again: Whether this is for the second run of a recording, which takes place under other circumstances: what is the
+            same in both runs does not hang on the order of a set, on how a processor rounds, or on what was in memory.
     """
 
-    def __init__(self, root: Path, device: str = "cpu", hash_seed: int = 1) -> None:
+    def __init__(self, root: Path, device: str = "cpu", again: bool = False) -> None:
         self.root = root
         self.device = device
         self._scratch = Path(tempfile.mkdtemp(prefix="torchproof-"))
         self._count = 0
         # Times the limit of every program: more than 1 where slow is not wrong.
         self.patience = 1
-        environment = {**os.environ, "MPLBACKEND": BACKEND, "PYTHONHASHSEED": str(hash_seed), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "MPLBACKEND": BACKEND, "PYTHONUNBUFFERED": "1", **(_AGAIN if again else _ONCE)}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
         if device == "cpu":
             # A program that chooses its device must not find one that this record is not about.
@@ -238,6 +243,7 @@ def _outcome(scratch: Path, answer: dict[str, Any], limit: float) -> Outcome:
     else:
         told = json.loads(result.read_text(encoding="utf-8"))
         outcome.seconds, outcome.figures, outcome.exception = told["seconds"], told["figures"], told["exception"]
+        outcome.variables = told["variables"]
         if outcome.exception:
             outcome.failure = "it raised {type}: {message}".format(**outcome.exception)
         elif status:

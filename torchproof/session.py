@@ -28,14 +28,14 @@ class Session:
         self.root = config.rootpath
         self.recording = bool(config.getoption("--record"))
         self.devices: list[str] = [config.getoption("--device")] if config.getoption("--device") else _devices_here()
-        self._runners: dict[tuple[str, int], Runner] = {}
+        self._runners: dict[tuple[str, bool], Runner] = {}
         self._environments: dict[str, dict[str, Any]] = {}
         self._records: dict[Path, Record] = {}
         if _will_run_snippets(config):
             # The workers import torch while the catalog is read and the programs are collected.
             for device in self.devices:
-                for seed in self._seeds:
-                    self.runner(device, seed)
+                for again in self._runs:
+                    self.runner(device, again)
         self.catalog = Catalog.load(self.root)
         # The catalog stays until the end: pytest's own rounds of collection need not look through its trees.
         gc.freeze()
@@ -47,18 +47,18 @@ class Session:
         for device, program in items:
             by_device.setdefault(device, []).append(program)
         for device, programs in by_device.items():
-            for seed in self._seeds:
-                self.runner(device, seed).preload(programs)
+            for again in self._runs:
+                self.runner(device, again).preload(programs)
 
     @property
-    def _seeds(self) -> tuple[int, ...]:
-        return (1, 2) if self.recording else (1,)
+    def _runs(self) -> tuple[bool, ...]:
+        return (False, True) if self.recording else (False,)
 
-    def runner(self, device: str, seed: int = 1) -> Runner:
-        """The runner of a device; one with another hash seed for the second run of a recording."""
-        key = (device, seed)
+    def runner(self, device: str, again: bool = False) -> Runner:
+        """The runner of a device; another one for the second run of a recording."""
+        key = (device, again)
         if key not in self._runners:
-            self._runners[key] = Runner(self.root, device, seed)
+            self._runners[key] = Runner(self.root, device, again)
         return self._runners[key]
 
     def environment(self, device: str) -> dict[str, Any]:
