@@ -45,7 +45,16 @@ def notices(project: Project, runner: Runner, program: Program, mutant: Mutant) 
     if outcome.failure:
         return True
     record = project.record("cpu", snippet.module)
-    run = Run(snippet.name, "", outcome.stdout, tuple(outcome.figures), outcome.exception, outcome.seconds, measurement=False)
+    run = Run(
+        snippet.name,
+        "",
+        outcome.stdout,
+        tuple(outcome.figures),
+        outcome.exception,
+        outcome.seconds,
+        False,
+        tuple(outcome.variables),
+    )
     try:
         entry = record.entries[snippet.name]
         return bool(mismatch(record, entry, run, record.environment_of(entry)))
