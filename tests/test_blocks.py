@@ -248,7 +248,7 @@ def test_tabs_are_worked_by_keyboard(page: Any) -> None:
 
 
 def test_folded_output_unfolds_by_keyboard(page: Any) -> None:
-    pre = page.locator("[id='topic.prints_much'] .tp-output pre")
+    pre = page.locator("[id='topic.prints_much'] .tp-long pre")
     assert pre.bounding_box()["height"] < 400
     button = page.get_by_role("button", name="Show all 40 lines")
     button.focus()
@@ -286,7 +286,7 @@ def _everything_is_visible(page: Any) -> None:
     assert visible(page, "differs") == ["device cpu\nloss 0.25", "device cuda:0\nloss 0.25"]
     assert [title.is_visible() for title in page.locator("[id='topic.differs'] .tp-title").all()] == [True, True]
     assert page.locator("[id='topic.draws'] figure svg").nth(1).is_visible()
-    pre = page.locator("[id='topic.prints_much'] .tp-output pre")
+    pre = page.locator("[id='topic.prints_much'] .tp-long pre")
     assert pre.evaluate("e => e.scrollHeight <= e.clientHeight")
     assert pre.evaluate("e => getComputedStyle(e).maskImage") == "none"
 

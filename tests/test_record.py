@@ -110,7 +110,7 @@ def test_a_mismatch_shows_a_diff_and_the_command_that_accepts_it(sandbox: Sandbo
 def test_a_changed_program_is_stale_even_if_it_prints_the_same(sandbox: Sandbox) -> None:
     sandbox.write("snippets/topic.py", DEMO + "SIZE = 2\n\n\n" + demo("print(SIZE > 1)"))
     sandbox.pytest("snippets", "--record")
-    sandbox.write("snippets/topic.py", DEMO + "SIZE = 3\n\n\n" + demo("print(SIZE > 1)"))
+    sandbox.write("snippets/topic.py", DEMO + "SIZE = 1 + 1\n\n\n" + demo("print(SIZE > 1)"))
     failed = sandbox.pytest("snippets")
     assert failed.returncode == 1
     assert "the program was changed after it was recorded" in failed.stdout

@@ -132,6 +132,13 @@ def test_what_is_no_data_is_left_out() -> None:
     assert variables(namespace) == ["first: int: 1", "last: int: 2"]
 
 
+def test_what_is_of_one_machine_or_one_time_is_told_by_its_kind() -> None:
+    namespace = {"path": "/some/where/x.py", "lines": ["a", "in /some/where"], "other": "/else/where"}
+    told = ["path: str", "lines: list of 2", "other: str: '/else/where'"]
+    assert variables(namespace, places=["/some/where"]) == told
+    assert variables({"n": 1}, by_chance=True) == ["n: int"]
+
+
 def test_a_value_that_answers_no_question_ends_nothing() -> None:
     assert variables({"hostile": Hostile(), "after": 1}) == ["hostile: Hostile", "after: int: 1"]
 

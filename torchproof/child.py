@@ -104,7 +104,9 @@ def _execute(job: Job) -> tuple[int, Result]:
         code = 1
         with contextlib.suppress(Exception):
             result.figures = _figures(job.figure_prefix)
-    result.variables = variables(main.__dict__, by_chance=chance.was_taken())
+    # What mentions a folder of this machine is another text on the next.
+    places = [job.root, job.scratch, sys.prefix, str(Path(os.__file__).parent)]
+    result.variables = variables(main.__dict__, chance.was_taken(), places)
     return code, result
 
 

@@ -65,7 +65,7 @@ def _shared(line: str, other: str) -> str:
     between, numbers = _TOLD.split(told), _TOLD.findall(told)
     if between != _TOLD.split(others):
         return what
-    kept = [a if _told_alike(a, b) else LEFT_OUT for a, b in zip(numbers, _TOLD.findall(others), strict=True)]
+    kept = [a if a == b else LEFT_OUT for a, b in zip(numbers, _TOLD.findall(others), strict=True)]
     # Words around nothing but new gaps say nothing.
     if kept != numbers and set(kept) == {LEFT_OUT}:
         return what

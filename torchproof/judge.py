@@ -12,7 +12,9 @@ from torchproof.program import Program
 from torchproof.record import Run
 from torchproof.run import Outcome
 
-_ADVICE = "seed what is random, sort what has no order, or mark it @pytest.mark.measurement"
+_ADVICE = (
+    "seed what is random, sort what has no order, print no digit that rounding decides, or mark it @pytest.mark.measurement"
+)
 
 
 class Failed(Problem):

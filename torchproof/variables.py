@@ -32,31 +32,40 @@ class Chance:
     """Tells whether a program draws random numbers from torch's own generator and never seeds it; made before it starts."""
 
     def __init__(self) -> None:
-        torch = sys.modules.get("torch")
-        self._before = (torch.initial_seed(), torch.get_rng_state()) if torch else None
+        self._before = self._state()
 
     def was_taken(self) -> bool:
         """Whether it has; of a program that imported torch itself nothing is known, and the answer is yes."""
-        torch = sys.modules.get("torch")
-        if torch is None or self._before is None:
+        torch, state = sys.modules.get("torch"), self._state()
+        if self._before is None or state is None:
             return torch is not None
-        seed, state = self._before
-        return torch.initial_seed() == seed and not torch.equal(torch.get_rng_state(), state)
+        seed, numbers = state
+        return seed == self._before[0] and not numbers.equal(self._before[1])
+
+    def _state(self) -> tuple[int, Any] | None:
+        torch = sys.modules.get("torch")
+        try:
+            return (torch.initial_seed(), torch.get_rng_state()) if torch else None
+        except Exception:  # A torch that lacks what every torch has is the program's to report.
+            return None
 
 
-def variables(namespace: Mapping[str, Any], by_chance: bool = False) -> list[str]:
+def variables(namespace: Mapping[str, Any], by_chance: bool = False, places: Iterable[str] = ()) -> list[str]:
     """A line for each variable, such as "steps: float32 tensor (50,): from 0.0 to 4.9, mean 2.45".
 
     Args:
         namespace: A program's globals. Modules, functions, classes, figures and private names are left out.
         by_chance: Whether their content may be another one each time: then it is not told.
+        places: Texts that stand for this machine; content that holds one is not told.
     """
     told = []
     for name, value in list(namespace.items()):
         if name.startswith("_") or not _is_data(value):
             continue
         what, inside = _described(value)
-        told.append(SEPARATOR.join(filter(None, [name, what, "" if by_chance else inside])))
+        if by_chance or any(place in inside for place in places):
+            inside = ""
+        told.append(SEPARATOR.join(filter(None, [name, what, inside])))
     return told
 
 

@@ -73,6 +73,7 @@ CASES = {
     "warns_of_removal": ("", 'warnings.warn("old", DeprecationWarning)', "it raised DeprecationWarning: old"),
     "writes_to_stderr": ("", 'print("psst", file=sys.stderr)', "it wrote to standard error"),
     "prints_bytes": ("", 'sys.stdout.buffer.write(b"\\xff\\xfe")', "it printed bytes that are not UTF-8 text (at byte 0)"),
+    "ends_in_a_riddle": ("", "riddle = type('Riddle', (), {'__getattribute__': lambda *_: 1 / 0})()\n    print('fine')", ""),
     "connects": ("", 'socket.create_connection(("192.0.2.1", 80))', "cannot use the network"),
     "looks_up": ("", 'socket.getaddrinfo("example.org", 80)', "cannot use the network (it looked up example.org)"),
     "talks_to_itself": (
