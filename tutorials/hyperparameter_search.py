@@ -55,27 +55,30 @@ history = run_search(client, branin, trials=15)
 best = best_trial(client)
 
 # %%
-# Fifteen values, and one of them is next to a lowest point. Here is where they were, on the true landscape and on the
-# belief that Ax has after them. The numbers are those of the trials. The first five (blue) are spread out, in order to
-# get an idea: the center, and four places that are drawn to lie far apart. The others (orange) follow the belief.
+# Fifteen values. In the run shown here, the best of them is next to a lowest point. (Processors round sums differently,
+# and a search makes other trials of that. Where we say "in the run shown here", yours may differ.)
+#
+# Here is where they were, on the true landscape and on the belief that Ax has after them. The numbers are those of the
+# trials. The first five (blue) are spread out, in order to get an idea: the center, and four places that are drawn to
+# lie far apart. The others (orange) follow the belief.
 from snippets.hyperparameter_search import draw_belief
 
-# alt: Two contour maps with numbered trials. Left, the function with three valleys. Right, the belief of Ax: it has the two valleys at the bottom, around which most trials lie, and not the one at the top left. Stars mark the three lowest points.
+# alt: Two contour maps with numbered trials. Left, the function with three valleys. Right, the belief of Ax: in the run shown here, it has the two valleys at the bottom, around which most trials lie, and not the one at the top left. Stars mark the three lowest points.
 draw_belief(client, history)
 
 # %%
-# Near its trials, the belief has the right shape. In two of the three valleys, it put trials next to the stars. It
-# knows nothing of the third valley, at the top left: no trial was there. For finding a low place, that was not
-# necessary.
+# In the run shown here, the belief has the right shape near its trials. In two of the three valleys, Ax put trials next
+# to the stars. It knows nothing of the third valley, at the top left: no trial was there. For finding a low place, that
+# was not necessary.
 #
 # Better than luck?
 # -----------------
 #
 # The honest rival is the simplest one: fifteen places drawn by lot. One such search may be lucky, so let us see fifty
-# of them.
+# of them. Ax has to end below more than forty: the code asserts it.
 from snippets.hyperparameter_search import compare_with_luck
 
-# alt: Best loss so far over 15 trials, on a logarithmic scale. Fifty gray curves of random searches end between 0.05 and 20 above the lowest value. The curve of Ax ends below all or nearly all of them.
+# alt: Best loss so far over 15 trials, on a logarithmic scale. Fifty gray curves of random searches end between about 0.05 and 20 above the lowest value. The curve of Ax ends below more than forty of them.
 compare_with_luck(
     history,
     ranges=[
@@ -126,11 +129,12 @@ digit_best = best_trial(digit_client)
 
 # %%
 # Train once more with the winner, on all 1,500 training images. Then, for the first and only time, look at the test.
+# On another processor another trial may win. ``at_least`` is a limit that any of these winners should pass.
 from snippets.digits_from_scratch import accuracy
 from snippets.hyperparameter_search import retrain
 
 model = retrain(digit_best, train_images, train_labels, epochs=8)
-accuracy(model(test_images), test_labels, at_least=0.95)
+accuracy(model(test_images), test_labels, at_least=0.88)
 
 # %%
 # And luck? One random search with as many trials and the same ranges:
@@ -149,9 +153,9 @@ lucky_history = random_search(
 show_best(lucky_history)
 
 # %%
-# Close. That is worth knowing: with few hyperparameters and a broad region of good ones, drawing by lot does almost as
-# well, and it is a fair first try. A search that learns is worth its effort when a trial is expensive or the good
-# region is small.
+# In the run shown here, the two are close. That is worth knowing: with few hyperparameters and a broad region of good
+# ones, drawing by lot can do about as well, and it is a fair first try. A search that learns is worth its effort when a
+# trial is expensive or the good region is small.
 #
 # The fifteen tries
 # -----------------
@@ -160,20 +164,23 @@ show_best(lucky_history)
 # Right, their losses in order.
 from snippets.hyperparameter_search import draw_trials
 
-# alt: Left, fifteen dots in the plane of learning rate and momentum; the low losses are at learning rates from 0.1 to 1 with a momentum of at most 0.7, the star near 0.35 and 0.68. Right, the losses of the trials and the best so far, which falls from about 1 to 0.1.
+# alt: Left, a dot for each trial in the plane of learning rate and momentum, and a star at the best. In the run shown here, all losses below 0.2 are at learning rates above 0.1 with a momentum below 0.8. Right, the losses of the trials and the best so far, which falls from about 1 to less than 0.2.
 draw_trials(digit_history)
 
 # %%
-# Small learning rates were tried and given up. So was a high momentum together with a large learning rate. The step of
-# SGD with momentum grows to lr / (1 − momentum) times the gradient, so the two must be chosen together, as
+# In the run shown here, learning rates below 0.01 ended with losses around 2, little better than the 2.3 of a blind
+# guess. So did the highest momentum together with a large learning rate. The step of SGD with momentum grows to
+# lr / (1 − momentum) times the gradient, so the two must be chosen together, as
 # `Optimizers <../docs/learn/optimizers.md#optimizers.momentum_by_hand>`_ explains.
+#
+# If the star lies at the border of a range, the range may be too narrow: widen it, and search again.
 #
 # What to remember
 # ----------------
 #
 # - A search is a conversation: ask for a trial, evaluate it, tell the loss.
-# - Bayesian optimization spends its trials where a low loss is likely or unknown. On Branin's function it beat luck
-#   clearly; on the digits, by little.
+# - Bayesian optimization spends its trials where a low loss is likely or unknown. On Branin's function it beat more
+#   than forty of fifty random searches; on the digits, in the run shown here, one random search came close.
 # - Test a search first where the answer is known, and compare it with random search.
 # - Choose hyperparameters by validation images. Look at the test once, at the end.
 # - Search learning rates on a logarithmic scale.

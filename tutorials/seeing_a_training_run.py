@@ -49,12 +49,12 @@ sound = train_and_log("runs/sound", digits, learning_rate=0.2, clear_gradients=T
 
 from snippets.seeing_a_training_run import plot_curves
 
-# alt: Two curves over 120 steps. The loss of the sound run falls from 2.3 to about 0.2. The gradient norm rises from 0.3 to about 1 and stays there.
+# alt: Two curves over 120 steps. In the run shown here, the loss of the sound run falls from 2.3 to about 0.2. The gradient norm rises from 0.3 to about 1, and then swings between 0.4 and 2.
 plot_curves({sound: "C0"}, scale="linear")
 
 # %%
-# This is what a sound run looks like here. The loss falls, and it trembles because every batch is another one. The gradient becomes longer while the
-# network begins to learn, and then stays at about one.
+# This is what a sound run looks like. The loss falls, and it trembles because every batch is another one. In the run shown here, the gradient becomes longer while the
+# network begins to learn, and then swings around one. (Processors round sums differently, and many steps of training make other numbers of that. Where we say "in the run shown here", yours may differ.)
 #
 # Now two faults. The first run takes a learning rate of 3, which is 15 times the sound one. The second forgets ``zero_grad``: each gradient is then
 # added to all gradients before it. Everything else is the same, including the initial weights and the order of the digits. The scales of the next picture are logarithmic.
@@ -62,7 +62,7 @@ plot_curves({sound: "C0"}, scale="linear")
 too_high = train_and_log("runs/rate_too_high", digits, learning_rate=3.0, clear_gradients=True, epochs=8)
 forgotten = train_and_log("runs/no_zero_grad", digits, learning_rate=0.2, clear_gradients=False, epochs=8)
 
-# alt: Loss and gradient norm of three runs on logarithmic scales. With the rate too high the loss jumps and then stays at 2.3, and its gradient shrinks to 0.1. Without zero_grad the loss first falls faster than in the sound run, then rises above it; its gradient grows from the first steps on and ends thousands of times longer.
+# alt: Loss and gradient norm of three runs on logarithmic scales. With the rate too high the loss ends close to 2.3; in the run shown here it jumps before, and its gradient shrinks to about 0.1. Without zero_grad the loss first falls faster than in the sound run; in the run shown here it then rises above it, and its gradient grows from the first steps on and ends far above the others.
 plot_curves({sound: "C0", too_high: "C3", forgotten: "C1"}, scale="log")
 
 # %%
@@ -73,13 +73,13 @@ from snippets.seeing_a_training_run import compare_runs
 compare_runs(sound, too_high, forgotten)
 
 # %%
-# *Too high a learning rate* is visible in the loss alone. It jumps up in the first steps, since each step goes too far. Then it stays at 2.3. That number is worth
-# knowing: it is the logarithm of 10, the loss of a blind guess among ten digits. The network has been thrown to a place where it answers the same for every digit and
-# from where its short gradient does not lead it back. Our loss at the end is not large, and an untrained network has the same. What tells is the *curve*.
+# *Too high a learning rate* is visible in the loss alone. In the run shown here it jumps up in the first steps, since each step goes too far. Then it stays close to 2.3: within 0.2, the code asserts for the last 20 steps. That number is worth
+# knowing: it is the logarithm of 10, the loss of a blind guess among ten digits. The network has been thrown to a place where it answers nearly the same for every digit and
+# from where its short gradient does not lead it back. Our loss at the end is not large, and an untrained network has about the same. What tells is the *curve*.
 #
-# *The forgotten zero_grad* is treacherous. Around step 30 its loss is lower than that of the sound run: the sum of all gradients acts like a momentum that never
-# fades, and at first this is faster. Somebody who looks at the loss of a short run would be content. The gradient norm is not deceived. It is several times too long from the first few steps on,
-# and it keeps growing, because nothing is ever taken away. In the end the run blows up.
+# *The forgotten zero_grad* is treacherous. Around step 30 its loss is lower than that of the sound run, which is asserted as well: the sum of all gradients acts like a momentum that never
+# fades, and at first this is faster. Somebody who looks at the loss of a short run would be content. The gradient norm is not deceived. In the run shown here it is several times too long from the
+# first few steps on. At step 30, the code asserts, it is more than five times as long as any gradient of the sound run so far. And nothing is ever taken away: in the run shown here it goes on growing, until the loss is worse than a blind guess.
 #
 # So log the gradient norm beside the loss. If it only ever grows, look for ``zero_grad`` first.
 #
@@ -118,7 +118,7 @@ compare_loaders(in_memory, on_disk, losses=(memory_losses, disk_losses))
 
 from snippets.seeing_a_training_run import plot_steps
 
-# alt: Two bars along the time in milliseconds, cut into colored parts. With digits in memory, forward and backward fill nearly all of it. With digits on disk, waiting for data fills most of it, and the whole takes several times as long.
+# alt: Two bars along the time in milliseconds, cut into colored parts. With digits in memory, waiting for data fills less than half of a step; in the run shown here, forward and backward fill most of it. With digits on disk, waiting fills more than half, and in the run shown here the whole takes several times as long.
 plot_steps(in_memory, on_disk)
 
 # %%
@@ -175,7 +175,7 @@ without_graph = validate(digits, way="no_grad")
 compare_validations(leaking, numbers, without_graph)
 
 # %%
-# All three find the same loss. But a loss tensor holds its graph, the graph holds the activations, and the sum holds all the losses. After 15 batches, 15 times the activations are in memory.
+# All three find the same loss, apart from rounding. But a loss tensor holds its graph, the graph holds the activations, and the sum holds all the losses. After 15 batches, 15 times the activations are in memory.
 # With more data this ends in an out-of-memory error, in validation, although training has fitted. ``.item()`` lets go of each graph before the next; ``no_grad`` never builds one.
 #
 # In training the same mistake costs less, because ``backward()`` `frees the activations <../docs/learn/internals.md#internals.graph_holds_tensors>`_. What remains then is the bare graph.
@@ -187,7 +187,7 @@ compare_validations(leaking, numbers, without_graph)
 
 from snippets.seeing_a_training_run import plot_instruments
 
-# alt: Four charts. The loss of the run with a learning rate too high jumps and stays at 2.3 while the sound one falls. The gradient norm without zero_grad grows to thousands of times the sound one. With digits on disk most of a step is spent waiting, with digits in memory little. What a sum of loss tensors keeps grows with every validation batch; with no_grad it is zero.
+# alt: Four charts. The loss of the run with a learning rate too high ends close to 2.3, that of the sound one below 0.5. The gradient norm without zero_grad grows far above the sound one. With digits on disk more than half of a step is spent waiting, with digits in memory less. What a sum of loss tensors keeps grows with every validation batch; with no_grad it is zero.
 plot_instruments(
     sound,
     too_high,
