@@ -1,4 +1,4 @@
-"""What a program did, in HTML: its output and figures, in a tab for each kind of device where these differ."""
+"""What a program did, in HTML: output and figures, in a tab for each kind of device where these differ, and variables."""
 
 from __future__ import annotations
 
