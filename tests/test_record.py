@@ -107,6 +107,16 @@ def test_a_mismatch_shows_a_diff_and_the_command_that_accepts_it(sandbox: Sandbo
     assert sandbox.pytest("snippets").returncode == 0
 
 
+def test_another_figure_is_told(sandbox: Sandbox) -> None:
+    sandbox.write("snippets/topic.py", DEMO + demo("plt.plot([1, 2])"))
+    sandbox.pytest("snippets", "--record")
+    sandbox.write("snippets/topic.py", DEMO + demo("plt.plot([2, 1])"))
+    failed = sandbox.pytest("snippets")
+    assert failed.returncode == 1
+    assert "topic.demo draws something else" in failed.stdout
+    assert "to accept it: pytest snippets/topic.py::demo --record" in failed.stdout
+
+
 def test_a_changed_program_is_stale_even_if_it_prints_the_same(sandbox: Sandbox) -> None:
     sandbox.write("snippets/topic.py", DEMO + "SIZE = 2\n\n\n" + demo("print(SIZE > 1)"))
     sandbox.pytest("snippets", "--record")

@@ -118,7 +118,8 @@ def versions_html(project: Project, site_root: str, folders: bool = True) -> str
         parts += ['<h2 id="programs">What differs</h2>', filtered("programs", columns, rows, site_root)]
     if found.changed:
         blocks = [(snippet, found.address(snippet)) for snippet in found.changed]
-        parts.append(f'<h2 id="changed">What has changed since</h2><p>{len(blocks)} programs</p>{which(blocks, site_root)}')
+        count = f"{len(blocks)} program{'s' * (len(blocks) > 1)}"
+        parts.append(f'<h2 id="changed">What has changed since</h2><p>{count}</p>{which(blocks, site_root)}')
     if found.skipped:
         rows = table("<table>", ("Reason", "Count", "Which"), list(_skipped(found, site_root)))
         parts.append(f'<h2 id="skipped">What was skipped</h2>{rows}')

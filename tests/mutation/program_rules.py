@@ -92,7 +92,8 @@ def _unsaid(node: ast.AST) -> Iterator[ast.Assign]:
     the assert on the message.
     """
     body = getattr(node, "body", None)
-    tried = [statement for statement in body if isinstance(statement, ast.Try)] if isinstance(body, list) else []
+    inside = (inner for statement in body for inner in ast.walk(statement)) if isinstance(body, list) else ()
+    tried = [inner for inner in inside if isinstance(inner, ast.Try)]
     caught = {name.id for one in tried for name in _assigned(one.handlers)}
     for statement in body if caught and isinstance(body, list) else ():
         match statement:
