@@ -107,6 +107,26 @@ def test_a_mismatch_shows_a_diff_and_the_command_that_accepts_it(sandbox: Sandbo
     assert sandbox.pytest("snippets").returncode == 0
 
 
+def test_another_exception_is_told(sandbox: Sandbox) -> None:
+    sandbox.write("snippets/topic.py", DEMO + demo('raise ValueError("old")', mark="@pytest.mark.raises(ValueError)"))
+    sandbox.pytest("snippets", "--record")
+    sandbox.write("snippets/topic.py", DEMO + demo('raise ValueError("new")', mark="@pytest.mark.raises(ValueError)"))
+    failed = sandbox.pytest("snippets")
+    assert failed.returncode == 1
+    assert "topic.demo raises something else" in failed.stdout
+    assert "-ValueError: old\n+ValueError: new\n" in failed.stdout
+
+
+def test_a_fault_of_one_module_is_not_told_of_another(sandbox: Sandbox) -> None:
+    sandbox.write("snippets/topic.py", DEMO + demo("print(1)"))
+    sandbox.write("snippets/broken.py", "def demo(:\n")
+    assert sandbox.pytest("snippets/topic.py", "--record").returncode == 0
+    failed = sandbox.pytest("snippets")
+    assert failed.returncode != 0
+    assert "snippets/broken.py:1: not valid Python" in failed.stdout
+    assert "1 error" in failed.stdout
+
+
 def test_another_figure_is_told(sandbox: Sandbox) -> None:
     sandbox.write("snippets/topic.py", DEMO + demo("plt.plot([1, 2])"))
     sandbox.pytest("snippets", "--record")
