@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from torchproof.compare import difference
 from torchproof.problems import Problem
@@ -99,7 +99,9 @@ def _unpack_records(root: Path, revision: str, target: Path) -> None:
     if packed.returncode:
         raise Problem(f"git cannot show the records of {revision}: {told}", fix="name a commit, a branch or a tag")
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
-        archive.extractall(target, filter="data")
+        # Newer Pythons ask for a filter, and those before 3.11.4 know none.
+        filtered: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        archive.extractall(target, **filtered)
 
 
 def as_markdown(found: list[Change]) -> str:
