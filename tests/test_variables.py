@@ -171,11 +171,10 @@ def test_of_two_runs_stays_what_both_hold() -> None:
     first += ["made: list of 2: [1.0, 2.0]", "word: str: 'a'", "long: str: 'aa…"]
     second += ["made: list of 2: [1.0, 2.5]", "word: str: 'b'", "long: str: 'aa…"]
     alike = alike_variables(first, second)
-    told = ("n: int: 3", "took: float", "x: float32 tensor (3,)", "made: list of 2: [1.0, …]", "word: str", "long: str: 'aa…")
+    told = ("n: int: 3", "took: float", "x: float32 tensor (3,)", "made: list of 2", "word: str", "long: str: 'aa…")
     assert alike == told
     assert same_variables(alike, first)
     assert same_variables(alike, second)
-    assert not same_variables(alike, [*first, "made: list of 2: [1.1, 2.0]"])
     assert not same_variables(first, alike)
 
 

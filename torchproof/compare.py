@@ -7,11 +7,9 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
-from torchproof.variables import LEFT_OUT, SEPARATOR
+from torchproof.variables import SEPARATOR
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?![\w.]*\w)")
-# A number of a variable, or the gap where one is not the same each time.
-_TOLD = re.compile(f"{_NUMBER.pattern}|{LEFT_OUT}")
 _TOOK = re.compile(r"\btook\b")
 _DURATION = re.compile(r"\btook [\d.,]+ (?:h|min|s|ms|µs|ns)\b")
 RELATIVE = 1e-4
@@ -47,29 +45,16 @@ def variables_difference(recorded: Sequence[str], held: Sequence[str]) -> str:
     now = []
     for name, line in _by_name(recorded).items():
         if name in lines:
-            alike = _same(line, lines[name], _told_alike, _TOLD) or line == _what(lines[name])
+            alike = _same(line, lines[name], _told_alike) or line == _what(lines[name])
             now.append(line if alike else lines[name])
     return difference("\n".join(recorded), "\n".join(now))
 
 
 def alike_variables(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
-    """What two runs agree on: the variables that are the same kind of thing, without the numbers that differ."""
+    """What two runs agree on: the variables that are the same kind of thing, with what they hold where it is the same."""
     lines = _by_name(second)
     shared = [(line, lines[name]) for name, line in _by_name(first).items() if name in lines]
-    return tuple(_shared(line, other) for line, other in shared if _what(line) == _what(other))
-
-
-def _shared(line: str, other: str) -> str:
-    what = _what(line)
-    told, others = line.removeprefix(what), other.removeprefix(what)
-    between, numbers = _TOLD.split(told), _TOLD.findall(told)
-    if between != _TOLD.split(others):
-        return what
-    kept = [a if a == b else LEFT_OUT for a, b in zip(numbers, _TOLD.findall(others), strict=True)]
-    # Words around nothing but new gaps say nothing.
-    if kept != numbers and set(kept) == {LEFT_OUT}:
-        return what
-    return what + "".join(text + number for text, number in zip(between, [*kept, ""], strict=True))
+    return tuple(line if line == other else _what(line) for line, other in shared if _what(line) == _what(other))
 
 
 def _by_name(lines: Sequence[str]) -> dict[str, str]:
@@ -82,8 +67,6 @@ def _what(line: str) -> str:
 
 def _told_alike(recorded: str, held: str) -> bool:
     """Integers are equal; of other numbers four digits are told, of which the last may differ."""
-    if LEFT_OUT in (recorded, held):
-        return recorded == LEFT_OUT
     if None in (_decimals(recorded), _decimals(held)):
         return recorded == held
     return math.isclose(float(recorded), float(held), rel_tol=2e-3, abs_tol=1e-6)
@@ -147,12 +130,12 @@ def difference(recorded: str, printed: str) -> str:
     return "\n".join(lines)
 
 
-def _same(recorded: str, other: str, agree: Callable[[str, str], bool], numbers: re.Pattern[str] = _NUMBER) -> bool:
+def _same(recorded: str, other: str, agree: Callable[[str, str], bool]) -> bool:
     if recorded == other:
         return True
-    if numbers.split(recorded) != numbers.split(other):
+    if _NUMBER.split(recorded) != _NUMBER.split(other):
         return False
-    return all(agree(a, b) for a, b in zip(numbers.findall(recorded), numbers.findall(other), strict=True))
+    return all(agree(a, b) for a, b in zip(_NUMBER.findall(recorded), _NUMBER.findall(other), strict=True))
 
 
 def _numbers_agree(recorded: str, printed: str) -> bool:
