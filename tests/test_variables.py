@@ -306,7 +306,7 @@ def test_a_block_shows_them_folded_and_its_program_does_not_hold_them(tmp_path: 
     project = record(project, "cpu", "topic", *runs)
     renderer = Renderer(project, "")
     shown = renderer.block("snippets.topic.demo", {}, "").inner_html
-    assert "<summary>What the variables hold at the end (2)</summary>" in shown
+    assert "<summary>What the variables hold at the end on CPU (2)</summary>" in shown
     assert "<samp>n     int: 1\nword  str: '&lt;b&gt;'</samp>" in shown
     assert "".join(parts_of(shown)) == "print(1)\n"
     assert "tp-variables" not in renderer.block("snippets.topic.bare", {}, "").inner_html

@@ -72,15 +72,17 @@ def variables_html(standings: dict[str, Standing]) -> str:
     Args:
         standings: How the snippet stands on each kind of device.
     """
-    fresh = [standing.entry for standing in standings.values() if standing.state == "fresh" and standing.entry]
-    lines = next((entry.variables for entry in fresh if entry.variables), ())
-    if not lines:
+    fresh = {device: standing.entry for device, standing in standings.items() if standing.state == "fresh" and standing.entry}
+    told = [(device, entry.variables) for device, entry in fresh.items() if entry.variables]
+    if not told:
         return ""
+    device, lines = told[0]
     pairs = [line.partition(SEPARATOR)[::2] for line in lines]
     width = max(len(name) for name, _ in pairs)
-    text = escape("\n".join(f"{name:{width}}  {told}" for name, told in pairs), quote=False)
+    text = escape("\n".join(f"{name:{width}}  {held}" for name, held in pairs), quote=False)
+    title = f"What the variables hold at the end on {_NAMES[device]} ({len(lines)})"
     return (
-        f'<details class="tp-more tp-variables" data-search-exclude><summary>What the variables hold at the end ({len(lines)})'
+        f'<details class="tp-more tp-variables" data-search-exclude><summary>{title}'
         f'</summary><div class="tp-output"><pre tabindex="0"><samp>{text}</samp></pre></div></details>'
     )
 

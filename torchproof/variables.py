@@ -1,6 +1,7 @@
 """What the variables of a program hold when it has ended, in a few words each.
 
-Told inside the program's own process, which it changes in nothing: what the program has not imported, no variable holds.
+Asked inside the program's own process when the program is done. torch is looked up, never imported: where the program has not
+imported it, no variable holds any of it.
 """
 
 from __future__ import annotations
@@ -36,16 +37,15 @@ class Chance:
 
     def was_taken(self) -> bool:
         """Whether it has; of a program that imported torch itself nothing is known, and the answer is yes."""
-        torch, state = sys.modules.get("torch"), self._state()
-        if self._before is None or state is None:
-            return torch is not None
-        seed, numbers = state
-        return seed == self._before[0] and not numbers.equal(self._before[1])
+        now = self._state()
+        if self._before is None or now is None:
+            return "torch" in sys.modules
+        return now[0] == self._before[0] and now[1] != self._before[1]
 
-    def _state(self) -> tuple[int, Any] | None:
+    def _state(self) -> tuple[int, list[int]] | None:
         torch = sys.modules.get("torch")
         try:
-            return (torch.initial_seed(), torch.get_rng_state()) if torch else None
+            return (torch.initial_seed(), torch.get_rng_state().tolist()) if torch else None
         except Exception:  # A torch that lacks what every torch has is the program's to report.
             return None
 
@@ -72,7 +72,9 @@ def variables(namespace: Mapping[str, Any], by_chance: bool = False, places: Ite
 def _is_data(value: Any) -> bool:
     kind = type(value)
     # Matplotlib hands out the parts of a figure in arrays of objects.
-    drawn = kind.__module__.startswith("matplotlib.") or (kind.__name__ == "ndarray" and value.dtype == object)
+    drawn = kind.__module__.startswith("matplotlib.") or (
+        kind.__name__ == "ndarray" and str(getattr(value, "dtype", "")) == "object"
+    )
     return not (drawn or issubclass(kind, _NOT_DATA))
 
 
