@@ -44,7 +44,7 @@ def call(name: str) -> str:
 def main() -> None:
     """Import once what all of them import, then call one after the other."""
     project = Project(ROOT)
-    preload(modules_of(project.program(project.catalog.find(f"snippets.{name}")) for name in sys.argv[1:]))
+    preload(modules_of(project.program(project.catalog.find(f"snippets.{name}")) for name in sys.argv[1:]), many=True)
     print(json.dumps({name: call(name) for name in sys.argv[1:]}))
 
 

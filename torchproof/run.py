@@ -22,6 +22,8 @@ from torchproof.program import Program
 from torchproof.worker import OUTPUT_LIMIT, PROCESS_LIMIT
 
 TIME_LIMIT = 30
+# To gather memory (0.7 s) takes as long as this many programs save (30 ms each, half of it while another program runs).
+_MANY = 50
 _ONCE = {"PYTHONHASHSEED": "1"}
 # Kernels that every processor has instead of the fastest, and no zeros in memory that nothing was written to.
 _AGAIN = {"PYTHONHASHSEED": "2", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "MALLOC_PERTURB_": "165"}
@@ -133,7 +135,7 @@ class Runner:
         )
         # Importing torch takes longer than reading the catalog, which is read meanwhile.
         if any(b"torch" in path.read_bytes() for path in (root / PACKAGE).glob("*.py")):
-            self._send({"preload": ["torch"]})
+            self._send({"preload": ["torch"], "many": False})
 
     def __enter__(self) -> Runner:
         return self
@@ -151,7 +153,8 @@ class Runner:
 
     def preload(self, programs: Iterable[Program]) -> None:
         """Have the worker import, before it forks, what these programs import."""
-        self._send({"preload": modules_of(programs)})
+        programs = list(programs)
+        self._send({"preload": modules_of(programs), "many": len(programs) >= _MANY})
 
     def environment(self) -> dict[str, Any]:
         """Versions of Python, torch and matplotlib, the platform, and the device's name and count."""

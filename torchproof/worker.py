@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from torchproof import hugepages
 from torchproof.child import Job, run_job
 
 OUTPUT_LIMIT = 1_000_000
@@ -60,7 +61,7 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "preload" in request:
-            preload(request["preload"])
+            preload(request["preload"], request["many"])
             continue
         job = Job(**request)
         if job.fresh or not CAN_FORK:
@@ -83,8 +84,11 @@ def _stop(*_: object) -> None:
     os._exit(1)
 
 
-def preload(modules: list[str]) -> None:
-    """Import what the programs import, once; a module that is missing here is the program's to report."""
+def preload(modules: list[str], many: bool) -> None:
+    """Import what the programs import, once, and if they are many, make forks cheap.
+
+    A module that is missing here is the program's to report.
+    """
     if not CAN_FORK:
         return
     for module in modules:
@@ -94,6 +98,8 @@ def preload(modules: list[str]) -> None:
         figures.warm_up()
     # What is loaded now stays: collecting garbage among it would only copy its pages into every child.
     gc.freeze()
+    if many:
+        hugepages.gather()
 
 
 def start_fresh(job: Job) -> Process:
