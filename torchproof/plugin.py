@@ -21,6 +21,7 @@ from torchproof.problems import Problem
 from torchproof.program import Program
 from torchproof.record import DEVICES, Run, mismatch
 from torchproof.recorder import PROPERTY, Recorder
+from torchproof.schedule import Schedule
 from torchproof.session import SESSION, Session
 
 
@@ -76,6 +77,15 @@ class SnippetItem(pytest.Item):
     def snippet(self) -> Snippet:
         """The snippet that the program was made from."""
         return self.program.snippet
+
+    @property
+    def seconds(self) -> float:
+        """How long it took when it was recorded; 0 if there is no record, or none that can be read."""
+        try:
+            entry = self._session.record(self.device, self.snippet.module).entries.get(self.snippet.name)
+        except Problem:
+            return 0.0
+        return entry.seconds if entry else 0.0
 
     def setup(self) -> None:
         """Skip, with the reason, what this machine cannot run."""
@@ -173,6 +183,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{usage}: {meaning}")
     if (config.rootpath / PACKAGE).is_dir():
         config.stash[SESSION] = Session(config)
+        config.pluginmanager.register(Schedule(), "torchproof schedule")
         if not hasattr(config, "workerinput"):
             config.pluginmanager.register(Recorder(config.stash[SESSION]), "torchproof recorder")
 
