@@ -66,8 +66,11 @@ def main() -> None:
         job = Job(**request)
         if job.fresh or not CAN_FORK:
             process = start_fresh(job)
+            _running.append(process.pid)
         else:
             process = spare or fork_waiting()
+            # Before it runs: whatever ends this process from now on takes the program along.
+            _running.append(process.pid)
             process.give(job)
             # A fork takes as long as a small program: the next process is made while this one runs.
             spare = fork_waiting()
@@ -79,8 +82,10 @@ def main() -> None:
 def _stop(*_: object) -> None:
     """Asked to end: take the running program along."""
     for pid in _running:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+        # The process alone as well: a fork leads no group before it has got that far.
+        for end in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                end(pid, signal.SIGKILL)
     os._exit(1)
 
 
@@ -174,7 +179,6 @@ class Watch:
                 os.set_blocking(pipe, False)
                 selector.register(pipe, selectors.EVENT_READ)
                 sinks[pipe] = files.enter_context((Path(self.job.scratch) / name).open("wb"))
-            _running.append(self.process.pid)
             status = self._wait(selector, sinks)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
