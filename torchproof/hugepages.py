@@ -11,7 +11,6 @@ from pathlib import Path
 
 # From Linux 6.1 on; see madvise(2). Python's mmap module knows neither the name nor memory that it did not map itself.
 _MADV_COLLAPSE = 25
-_HUGE = 2 * 2**20
 
 
 def gather() -> None:
@@ -28,8 +27,8 @@ def gather() -> None:
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     for line in maps.splitlines():
         begin, end = _written(line)
-        begin, end = -(-begin // _HUGE) * _HUGE, end // _HUGE * _HUGE
         if begin < end:
+            # The kernel takes of this what makes whole huge pages.
             madvise(begin, end - begin, _MADV_COLLAPSE)
 
 
