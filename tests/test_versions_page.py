@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.handmade import CPU, project_of, snippet_of
+from torchproof.problems import Problem
 from torchproof.project import Project
 from torchproof.versions import Gap, Versions, versions_path
 from torchproof.versions_page import versions_html, versions_markdown
@@ -72,3 +74,10 @@ def test_markdown(project: Project) -> None:
     assert re.search(r"\| \[.*topic\.prints.*\| differs \| same \| prints something else; -\\\*one\\\*; \+\\<two\\> \|", told)
     assert re.search(r"\| needs a GPU \| 1 \| \[.*topic\.asks", told)
     assert "| Module | Programs |" in told and "| topic | 1 |" in told
+
+
+@pytest.mark.parametrize("page", [versions_html, versions_markdown])
+def test_without_a_record_the_command_that_makes_it_is_named(page: Callable[[Project, str], str], tmp_path: Path) -> None:
+    project = project_of(tmp_path, {"snippets/topic.py": MODULE, "docs/topic.md": "# Topic\n"})
+    with pytest.raises(Problem, match=r"no program was run with several versions of torch\n +to fix: make compat"):
+        page(project, "../")

@@ -11,8 +11,13 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import REPOSITORY
+from tests.handmade import project_of, snippet_of
 from torchproof.child import Job
+from torchproof.problems import Problem
+from torchproof.run import Runner
 
 # A fork of half a gigabyte takes a while; here the second one, which is made while the first program runs, takes longest.
 SLOW_FORKS = """
@@ -75,3 +80,15 @@ def test_who_ends_the_worker_while_it_forks_ends_the_program(tmp_path: Path) -> 
     finally:
         if is_running(pid):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_a_program_that_kills_the_worker_is_one_clear_message_each_time(tmp_path: Path) -> None:
+    body = "import os\n    import signal\n\n    os.kill(os.getppid(), signal.SIGKILL)"
+    project = project_of(tmp_path, {"snippets/topic.py": f'def demo():\n    """Kill."""\n    {body}\n'})
+    program = project.program(snippet_of(project, "topic.demo"))
+    told = "the process that starts the programs has died\n +to fix: see what it wrote above"
+    with Runner(tmp_path) as runner:
+        # The first request is not answered, the next finds nobody.
+        for _ in range(2):
+            with pytest.raises(Problem, match=told):
+                runner.run(program)

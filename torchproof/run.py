@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import shutil
@@ -145,8 +146,10 @@ class Runner:
 
     def close(self) -> None:
         """End the worker and remove everything the programs wrote."""
-        if self._worker.stdin:
-            self._worker.stdin.close()
+        # One that has died takes no more of what was sent to it.
+        with contextlib.suppress(BrokenPipeError):
+            if self._worker.stdin:
+                self._worker.stdin.close()
         self._worker.terminate()
         self._worker.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
