@@ -1,4 +1,4 @@
-"""The worker's memory is gathered into huge pages after a few programs, and holds what it held."""
+"""The worker's memory is gathered into huge pages before the first of many programs, and holds what it held."""
 
 from __future__ import annotations
 

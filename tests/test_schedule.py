@@ -1,4 +1,4 @@
-"""With several processes, what takes longest begins first; with one, and with other distributions, all keeps its order."""
+"""With pytest-xdist, what takes longest begins first; without it, and with other distributions, all keeps its order."""
 
 from __future__ import annotations
 
